@@ -1,0 +1,38 @@
+# Everything happens in .venv; a machine needs Python >= 3.11, make and a package index.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+
+.PHONY: demo test lint format clean
+
+demo: .venv/run  ## Play the two-way tour against the sandbox. KEEP=1 leaves it running.
+	@$(BIN)/python examples/tour.py $(if $(KEEP),--keep)
+
+test: .venv/dev lint  ## Everything that says whether imsync is right.
+	$(BIN)/pytest -n auto
+
+lint: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+clean:
+	rm -rf .venv
+
+.venv/python:
+	@test -n "$(PYTHON)" || { echo "imsync needs Python 3.11 or newer: install it, or say where it is with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/run: .venv/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev: .venv/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ .venv/run

@@ -1,0 +1,1 @@
+"""The neighbours: one folder of translation each, with no policy in it."""

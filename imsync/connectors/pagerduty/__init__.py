@@ -1,0 +1,1 @@
+"""PagerDuty: its REST API, its webhooks, its names for things."""

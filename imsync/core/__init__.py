@@ -1,0 +1,1 @@
+"""The rules. Pure: nothing here waits, reads a clock, or remembers."""

@@ -1,0 +1,110 @@
+"""Every error imsync raises on purpose, sorted by what is to be done about it.
+
+    ImsyncError
+    ├── UserError          a person can put it right      -> message and hint, no traceback
+    │   ├── NotFound       ... by naming another          -> 404, exit 4
+    │   ├── Stale          ... by looking again           -> 412
+    │   └── Clash          ... by undoing something first -> 409
+    ├── BadSignature       someone else is knocking       -> 401, nothing kept
+    ├── Overloaded         we cannot keep it right now    -> 503, the sender tries again
+    └── ExternalError      a connector could not do it
+        ├── Unavailable    ... now                        -> put off, try again
+        │   └── Unknown    ... or perhaps did: no answer  -> settle before deciding again
+        ├── Unauthorized   ... with these credentials     -> suspend the integration
+        └── Refused        ... and never will             -> dead letter
+            └── Gone       ... for it does not exist      -> look it up again
+
+Anything else is a bug. Raised by a connector, it costs the one item in hand an
+attempt; raised by the database, it stops the daemon.
+"""
+
+
+class ImsyncError(Exception):
+    """The root. `code` never changes: scripts and API clients may rely on it."""
+
+    code = "imsync_error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UserError(ImsyncError):
+    """The request makes no sense as it stands; the hint says what would."""
+
+    code = "invalid_request"
+
+
+class NotFound(UserError):
+    """Nothing goes by that name; the hint lists what does."""
+
+    code = "not_found"
+
+
+class Stale(UserError):
+    """The thing has changed since the caller looked at it (RFC 9110 §13.1.1)."""
+
+    code = "stale"
+
+
+class Clash(UserError):
+    """The request contradicts what is there: a second link, a taken name."""
+
+    code = "clash"
+
+
+class BadSignature(ImsyncError):
+    """A delivery whose sender we cannot prove."""
+
+    code = "bad_signature"
+
+
+class Overloaded(ImsyncError):
+    """We cannot keep what we were given right now; nothing of it was kept."""
+
+    code = "overloaded"
+
+
+class ExternalError(ImsyncError):
+    """The external system did not do what we asked."""
+
+    code = "external_error"
+
+
+class Unavailable(ExternalError):
+    """Nothing was changed there, and asking again later may work: 429, 503, no connection."""
+
+    code = "external_unavailable"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after  # milliseconds; 0 if the external system did not say
+
+
+class Unknown(Unavailable):
+    """The request left, and no usable answer came: it may or may not have been carried out."""
+
+    code = "external_outcome_unknown"
+
+
+class Unauthorized(ExternalError):
+    """The credentials are not (or no longer) good for this."""
+
+    code = "external_unauthorized"
+
+
+class Refused(ExternalError):
+    """The external system understood and said no. Sending it again cannot help."""
+
+    code = "external_refused"
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0, number: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status  # the HTTP status, 0 if there was none
+        self.number = number  # the external system's own error code, 0 if there was none
+
+
+class Gone(Refused):
+    """What we asked for does not exist there (any more)."""
+
+    code = "external_not_found"

@@ -1,0 +1,1 @@
+"""A PagerDuty to try imsync against, and to test it against."""

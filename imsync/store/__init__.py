@@ -1,0 +1,1 @@
+"""The memory: the only SQL. Plain functions of a connection."""
