@@ -1,0 +1,244 @@
+"""What imsync asks of an external system, and the shapes of the answers.
+
+A connector translates and nothing else: no retries, no limits, no choice between two
+values. Every method that is `async` makes exactly one request, so that whoever calls
+it can pay for it; times come back on our own clock; values come back in external form.
+
+All of them raise `imsync.errors.ExternalError`: Unavailable (nothing changed there,
+later may do), Unknown (no answer: it may have been carried out), Unauthorized,
+Refused, Gone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from imsync.core.fields import Field, Instant, Value
+from imsync.core.maps import ValueMap
+
+
+class Kind(StrEnum):
+    """What the directory knows by name there: an id each, looked up once and kept."""
+
+    USER = "user"  # by e-mail
+    ESCALATION_POLICY = "escalation_policy"  # by name
+    PRIORITY = "priority"  # by name
+
+
+class Directory(Protocol):
+    """What has been looked up so far. `connectors` asks it, the store answers."""
+
+    def id_of(self, kind: Kind, name: str) -> str:
+        """The external id of that name, whatever its case.
+
+        Raises NotLookedUp when nobody asked yet, NoTranslation when there is none.
+        """
+
+    def name_of(self, kind: Kind, id_: str) -> str:
+        """The name behind an id. Raises NotLookedUp or NoTranslation likewise."""
+
+    def names(self, kind: Kind) -> Sequence[str]:
+        """All names known of a kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the directory. `id` None: asked for, and there is no such thing."""
+
+    kind: Kind
+    name: str
+    id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An external incident as it stood at `as_of`. A field that is absent was not shown."""
+
+    external_id: str
+    url: str | None
+    fields: Mapping[Field, Value]
+    as_of: Instant
+    key: str | None = None  # the idempotency key it was created with
+    service_id: str | None = None
+    created_at: Instant | None = None
+    open: bool = True
+    set_at: Mapping[Field, Instant] = field(default_factory=dict)  # edits whose time is known
+    by: str | None = None  # who made those edits: a name for people, not an id
+    learnt: Sequence[Entry] = ()  # names that came along and save a lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    id: str
+    text: str
+
+
+class Sort(StrEnum):
+    """What a delivery asks of us."""
+
+    OBSERVATION = "observation"  # the whole incident, as it was then
+    APPEARED = "appeared"  # the same, of an incident that is new there
+    ESCALATED = "escalated"  # the same, and the timeline should say so
+    NOTE = "note"  # a remark for the timeline
+    LOOK = "look"  # something happened to this incident: fetch it
+    PROOF = "proof"  # the path works
+    NOTHING = "nothing"  # not about an incident
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One delivery, understood."""
+
+    id: str
+    type: str
+    sort: Sort
+    at: Instant
+    external_id: str | None = None
+    snapshot: Snapshot | None = None
+    note: Note | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What of a delivery is needed to keep it in its place, before it is understood.
+
+    All None for a body that says nothing of the kind: it is kept all the same.
+    """
+
+    event_id: str | None = None
+    event_type: str | None = None
+    external_id: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the external log: this field was set to this value, then, by that user id."""
+
+    external_id: str
+    field: Field
+    value: Value
+    at: Instant
+    by_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the open incidents there; `next` asks for more, None is the end."""
+
+    items: Sequence[Snapshot]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An incident to be created there: external values of the fields that are set."""
+
+    key: str
+    fields: Mapping[Field, Value]
+    service_id: str
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an answer said of the rate limit. `reset` is milliseconds from now."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `im integration test`: what was looked at, and what to do if it is not well."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A webhook subscription there. `secret` is told once, when it is created."""
+
+    id: str
+    url: str
+    active: bool
+    events: Sequence[str]
+    secret: str | None = field(default=None, repr=False)
+
+
+class Connector(Protocol):
+    """A connected external account."""
+
+    async def fetch(self, external_id: str) -> Snapshot: ...
+    async def find(self, key: str, service_id: str) -> Sequence[Snapshot]:
+        """All incidents created with that key on that service, open or not, newest first."""
+
+    async def list_open(self, start: int = 0) -> Page: ...
+    async def create(self, draft: Draft, *, actor: str | None) -> Snapshot: ...
+    async def write(
+        self, external_id: str, changes: Mapping[Field, Value], *, actor: str | None
+    ) -> Snapshot:
+        """Set these fields to these external values; the answer is how it stands then."""
+
+    async def log(self, external_id: str, since: Instant) -> Sequence[Change]:
+        """What was changed on one incident since then, oldest first."""
+
+    async def notes(self, external_id: str) -> Sequence[Note]: ...
+    async def put_note(
+        self, external_id: str, text: str, *, note_id: str | None, actor: str | None
+    ) -> Note:
+        """Write a note, or put this text in place of what the note `note_id` says."""
+
+    async def look_up(self, kind: Kind, name: str) -> Sequence[Entry]:
+        """Ask for one name: what was found, or its Entry with an id of None."""
+
+    async def look_up_id(self, kind: Kind, id_: str) -> Entry: ...
+    async def list_priorities(self) -> Sequence[Entry]:
+        """The account's priorities; none when it has none (404, 402)."""
+
+    async def check(self) -> Sequence[Check]:
+        """Several requests: reach, credentials, From user, default service."""
+
+    async def subscriptions(self) -> Sequence[Subscription]: ...
+    async def subscribe(self, url: str) -> Subscription: ...
+    async def unsubscribe(self, id_: str) -> None: ...
+
+
+class Translation(Protocol):
+    """The pure half of a connector: values and deliveries, with no account behind them."""
+
+    name: str  # "pagerduty"
+    short: str  # "pd": what a name is shortened to in slugs
+    title: str  # "PagerDuty"
+    observed: Mapping[Field, str]  # per field: "webhook", "poll", "own writes"
+    default_url: str
+
+    def maps(self, directory: Directory) -> Mapping[Field, ValueMap]: ...
+    def proves(self, secrets: Sequence[str], signature: str | None, body: bytes) -> bool:
+        """Whether one of the secrets signed these very bytes. In constant time."""
+
+    def envelope(self, body: bytes) -> Envelope: ...
+    def parse(self, body: bytes, *, offset: int) -> Event:
+        """Understand a delivery; `offset` ms is how far the external clock is ahead of ours.
+
+        Raises Unusable for what cannot be.
+        """
+
+    def description_note(self, description: str) -> str:
+        """The text of the one note that carries a description where it cannot be edited."""
+
+    def is_description_note(self, text: str) -> bool:
+        """Whether a note is one of those, whoever asks."""
+
+    def blocks(self, field: Field, snapshot: Snapshot) -> str | None:
+        """Why this field cannot be written to the incident as it stands; None if it can."""
+
+
+class Unusable(ValueError):
+    """A delivery that cannot be understood. The message says what is wrong with it."""

@@ -1,0 +1,97 @@
+"""Two-way value maps between a platform field and its external form, and their laws.
+
+    decode(encode(p), given=p) == p                 what we write reads back as what we meant
+    encode(decode(x, given=p)) == x                 for every x the map itself can produce
+
+The second argument of `decode` is what makes a lossy map safe: PagerDuty's `high`
+stands for SEV-1 and for SEV-2, and says nothing against the one that is there.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from imsync.core.fields import Value
+
+
+class NoTranslation(ValueError):
+    """The value has no counterpart on the other side. The message says why, for people."""
+
+
+class NotLookedUp(NoTranslation):
+    """The counterpart is not known yet: asking the external system would tell."""
+
+
+class ValueMap(Protocol):
+    def encode(self, value: Value) -> Value:
+        """The external form of a platform value. Raises NoTranslation."""
+
+    def decode(self, value: Value, *, given: Value) -> Value:
+        """The platform form of an external value, where the platform says `given` now.
+
+        Raises NoTranslation.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Both sides write it alike."""
+
+    def encode(self, value: Value) -> Value:
+        return value
+
+    def decode(self, value: Value, *, given: Value) -> Value:  # noqa: ARG002 - the protocol's
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of at most `limit` characters there; anything here."""
+
+    limit: int
+
+    def encode(self, value: Value) -> Value:
+        return " ".join((value or "").split())[: self.limit].rstrip()
+
+    def decode(self, value: Value, *, given: Value) -> Value:
+        return given if self.encode(given) == value else value
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A few values here, fewer there. `back` says what one reads as when nothing better is known."""
+
+    there: Mapping[str, str]
+    back: Mapping[str, str]
+
+    def encode(self, value: Value) -> Value:
+        if value is None or value not in self.there:
+            raise NoTranslation(f"{value!r} has no external form; it takes {', '.join(self.there)}")
+        return self.there[value]
+
+    def decode(self, value: Value, *, given: Value) -> Value:
+        if given is not None and self.there.get(given) == value:
+            return given
+        if value is None or value not in self.back:
+            raise NoTranslation(f"{value!r} is not one of {', '.join(self.back)}")
+        return self.back[value]
+
+
+def broken_law(map_: ValueMap, values: Iterable[Value]) -> str | None:
+    """The first of the laws that the map breaks over these platform values, shown; None if none.
+
+    The message names the pair of values, for whoever configured the map.
+    """
+    here = list(values)
+    there = [map_.encode(value) for value in here]
+    for value, external in zip(here, there, strict=True):
+        back = map_.decode(external, given=value)
+        if back != value:
+            return f"{value!r} is written as {external!r}, which reads back as {back!r}"
+    for external in there:
+        for given in here:
+            value = map_.decode(external, given=given)
+            if map_.encode(value) != external:
+                again = map_.encode(value)
+                return f"{external!r} reads as {value!r}, which is written as {again!r}"
+    return None
