@@ -1,0 +1,186 @@
+"""Conflicts: both values, who set them and when, what was decided and why.
+
+Also those decided at once, by a strategy: what lost is kept here, so that it can be
+brought back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from sqlite3 import Row
+
+from imsync.core.fields import Base, Edit, Field, Instant, Known, Seen, Side
+from imsync.core.merge import Strategy
+from imsync.errors import NotFound
+from imsync.store.database import Connection
+from imsync.store.values import known_of, known_text, text_of, value_of
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    id: int
+    integration: str  # its slug
+    incident_id: int
+    link_id: int
+    field: Field
+    status: str  # pending | resolved | ignored
+    strategy: str
+    base: Known  # the platform's half
+    platform: Edit
+    external: Edit
+    winner: Side | None
+    because: str
+    resolved_by: str | None
+    created_at: Instant
+    resolved_at: Instant | None
+
+
+def public_id(id_: int) -> str:
+    return f"cfl_{id_}"
+
+
+def number_of(id_: str) -> int:
+    """Raises NotFound for what is no conflict id."""
+    head, _, tail = id_.partition("_")
+    if head == "cfl" and tail.isascii() and tail.isdigit() and len(tail) < 16:
+        return int(tail)
+    raise NotFound(f"{id_!r} is no conflict id", hint="see `im conflict list`")
+
+
+def record(
+    conn: Connection,
+    link_id: int,
+    field: Field,
+    *,
+    strategy: Strategy,
+    base: Base,
+    platform: Edit,
+    external: Seen,
+    winner: Side | None,
+    because: str,
+    now: Instant,
+) -> None:
+    """Keep a conflict: decided (`winner`), or pending. A pending one is updated, not doubled."""
+    conn.execute(
+        "INSERT INTO conflicts (link_id, field, status, strategy, base_platform, base_external,"
+        " platform, platform_at, platform_by, external, external_at, external_by, winner,"
+        " because, resolved_by, created_at, resolved_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (link_id, field) WHERE status = 'pending' DO UPDATE SET"
+        " platform = excluded.platform, platform_at = excluded.platform_at,"
+        " platform_by = excluded.platform_by, external = excluded.external,"
+        " external_at = excluded.external_at, external_by = excluded.external_by",
+        (
+            link_id,
+            field,
+            "resolved" if winner else "pending",
+            strategy,
+            known_text(base.platform),
+            known_text(base.external),
+            text_of(platform.value),
+            platform.at,
+            platform.by,
+            text_of(external.value),
+            external.at,
+            external.by,
+            winner,
+            because,
+            "imsync" if winner else None,
+            now,
+            now if winner else None,
+        ),
+    )
+
+
+def is_pending(conn: Connection, link_id: int, field: Field) -> bool:
+    row = conn.execute(
+        "SELECT EXISTS (SELECT 1 FROM conflicts"
+        " WHERE link_id = ? AND field = ? AND status = 'pending')",
+        (link_id, field),
+    ).fetchone()
+    return bool(row[0])
+
+
+def close(
+    conn: Connection,
+    link_id: int,
+    field: Field,
+    *,
+    winner: Side | None,
+    because: str,
+    by: str,
+    now: Instant,
+) -> None:
+    """The pending conflict of the field is over. `winner` None: the sides came to agree."""
+    conn.execute(
+        "UPDATE conflicts SET status = 'resolved', winner = ?, because = ?, resolved_by = ?,"
+        " resolved_at = ? WHERE link_id = ? AND field = ? AND status = 'pending'",
+        (winner, because, by, now, link_id, field),
+    )
+
+
+_SELECT = (
+    "SELECT c.*, l.incident_id, g.slug FROM conflicts c JOIN links l ON l.id = c.link_id"
+    " JOIN integrations g ON g.id = l.integration_id"
+)
+
+
+def get(conn: Connection, id_: int) -> Conflict:
+    """Raises NotFound."""
+    row = conn.execute(f"{_SELECT} WHERE c.id = ?", (id_,)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no conflict {public_id(id_)}", hint="see `im conflict list`")
+    return _conflict(row)
+
+
+def page(
+    conn: Connection,
+    *,
+    limit: int,
+    before: int | None = None,
+    integration_id: str | None = None,
+    incident_id: int | None = None,
+    status: Sequence[str] = (),
+) -> list[Conflict]:
+    """The newest conflicts, older than number `before`, that pass every filter given."""
+    where, values = ["c.id < ?"], [2**62 if before is None else before, *status]
+    if status:
+        where.append(f"c.status IN ({', '.join('?' * len(status))})")
+    if integration_id is not None:
+        where.append("l.integration_id = ?")
+        values.append(integration_id)
+    if incident_id is not None:
+        where.append("l.incident_id = ?")
+        values.append(incident_id)
+    rows = conn.execute(
+        f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY c.id DESC LIMIT ?", (*values, limit)
+    )
+    return [_conflict(row) for row in rows]
+
+
+def count_pending(conn: Connection, integration_id: str) -> int:
+    row = conn.execute(
+        "SELECT COUNT(*) FROM conflicts c JOIN links l ON l.id = c.link_id"
+        " WHERE l.integration_id = ? AND c.status = 'pending'",
+        (integration_id,),
+    ).fetchone()
+    return int(row[0])
+
+
+def _conflict(row: Row) -> Conflict:
+    return Conflict(
+        id=row["id"],
+        integration=row["slug"],
+        incident_id=row["incident_id"],
+        link_id=row["link_id"],
+        field=Field(row["field"]),
+        status=row["status"],
+        strategy=row["strategy"],
+        base=known_of(row["base_platform"]),
+        platform=Edit(value_of(row["platform"]), row["platform_at"], row["platform_by"]),
+        external=Edit(value_of(row["external"]), row["external_at"], row["external_by"]),
+        winner=Side(row["winner"]) if row["winner"] else None,
+        because=row["because"],
+        resolved_by=row["resolved_by"],
+        created_at=row["created_at"],
+        resolved_at=row["resolved_at"],
+    )

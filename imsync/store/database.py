@@ -1,0 +1,187 @@
+"""Files, threads, and units of work.
+
+A *unit of work* is a plain synchronous function whose first argument is a connection.
+It is run whole, on aiosqlite's thread, inside one transaction: nothing comes between
+its reads and its writes, it cannot await the network while it holds the database, and
+a crash leaves all of it or none.
+
+Exactly one connection writes and checkpoints: SQLite before 3.51.3 can corrupt a WAL
+database when two do so at once. Readers are `query_only` and never checkpoint.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar, cast
+
+import aiosqlite
+
+from imsync.store import schema
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Connection: TypeAlias = sqlite3.Connection
+
+_CHECKPOINT_PAGES = 4_000
+"""16 MB of WAL between checkpoints: they are what the slowest commits wait for."""
+
+_LARGEST_GROUP = 256
+"""So that those who came first are told within bounded time."""
+
+
+class Database:
+    """One database file: `run` for units that write, `read` for those that only look.
+
+    Units that queued while the last commit ran share the next one (group commit); one
+    that fails is undone alone, and only its caller hears of it. Nobody waits for company.
+    """
+
+    def __init__(self, writer: aiosqlite.Connection, reader: aiosqlite.Connection | None) -> None:
+        self._writer = writer
+        self._reader = reader or writer
+        self._queue: list[tuple[Callable[[Connection], Any], asyncio.Future[Any]]] = []
+        self._work = asyncio.Event()
+        self._closing = False
+        self._commits = asyncio.create_task(self._commit_in_groups(), name="database")
+
+    @classmethod
+    async def open(cls, path: Path | str) -> Self:
+        """Open the database, making it or bringing its schema up to date.
+
+        `:memory:` has one connection for everything. Raises schema.TooNew.
+        """
+        if str(path) != ":memory:":
+            Path(path).touch(mode=0o600)
+        writer = await _connect(path, writing=True)
+        try:
+            await _on_thread(writer, schema.upgrade)
+            reader = None if str(path) == ":memory:" else await _connect(path, writing=False)
+        except BaseException:
+            await writer.close()
+            raise
+        return cls(writer, reader)
+
+    async def run(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a unit of work; when this returns, what it wrote is on the disk."""
+        if self._closing:
+            raise RuntimeError("the database is closed")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.append((lambda conn: work(conn, *args, **kwargs), done))
+        self._work.set()
+        return await done
+
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a function that only reads: all of it sees the same moment."""
+        if self._reader is self._writer:
+            return await self.run(work, *args, **kwargs)
+
+        def transaction(conn: Connection) -> T:
+            conn.execute("BEGIN")
+            try:
+                return work(conn, *args, **kwargs)
+            finally:
+                conn.execute("ROLLBACK")
+
+        return await _on_thread(self._reader, transaction)
+
+    async def close(self) -> None:
+        """Finish what was queued, then put the files away."""
+        self._closing = True
+        self._work.set()
+        await self._commits
+        if self._reader is not self._writer:
+            await self._reader.close()
+        await self._writer.close()
+
+    async def _commit_in_groups(self) -> None:
+        while not (self._closing and not self._queue):
+            await self._work.wait()
+            self._work.clear()
+            while group := self._queue[:_LARGEST_GROUP]:
+                del self._queue[:_LARGEST_GROUP]
+                works = [work for work, _ in group]
+                try:
+                    outcomes = await _on_thread(self._writer, _in_one_commit, works)
+                except Exception as error:  # the commit itself failed: nobody's work was kept
+                    outcomes = [error] * len(group)
+                for (_, done), outcome in zip(group, outcomes, strict=True):
+                    if done.cancelled():
+                        continue
+                    if isinstance(outcome, _Done):
+                        done.set_result(outcome.result)
+                    else:
+                        done.set_exception(outcome)
+
+
+class _Done:
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+
+def _in_one_commit(
+    conn: Connection, works: list[Callable[[Connection], Any]]
+) -> list[_Done | Exception]:
+    outcomes: list[_Done | Exception] = []
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        for work in works:
+            conn.execute("SAVEPOINT unit")
+            try:
+                outcomes.append(_Done(work(conn)))
+            except Exception as error:  # its caller's to handle: it goes there, whole
+                if not conn.in_transaction:  # SQLite gave up the whole transaction: disk full
+                    raise
+                conn.execute("ROLLBACK TO unit")
+                outcomes.append(error)
+            conn.execute("RELEASE unit")
+        conn.execute("COMMIT")
+    except BaseException:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        raise
+    return outcomes
+
+
+async def _connect(path: Path | str, *, writing: bool) -> aiosqlite.Connection:
+    conn = await aiosqlite.connect(path, isolation_level=None)
+    pragmas = ["foreign_keys = ON", "busy_timeout = 5000"]
+    if writing:
+        pragmas += [
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+        ]
+    else:
+        pragmas += ["query_only = ON", "wal_autocheckpoint = 0"]
+
+    def prepare(conn: Connection) -> None:
+        conn.row_factory = sqlite3.Row
+        for pragma in pragmas:
+            conn.execute(f"PRAGMA {pragma}")
+
+    try:
+        await _on_thread(conn, prepare)
+    except BaseException:
+        await conn.close()
+        raise
+    return conn
+
+
+async def _on_thread(
+    conn: aiosqlite.Connection,
+    work: Callable[Concatenate[Connection, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Run a function on aiosqlite's thread in one hop.
+
+    aiosqlite has no public way to run a whole function there, and a hop per statement
+    costs six times as much; a test pins the two private names used here.
+    """
+    return cast(T, await conn._execute(work, conn._conn, *args, **kwargs))  # type: ignore[no-untyped-call]

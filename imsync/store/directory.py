@@ -1,0 +1,88 @@
+"""The directory: what has been looked up of the other side's names, and when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imsync.core.fields import Instant
+from imsync.core.maps import NotLookedUp, NoTranslation
+from imsync.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """One integration's directory, as it is inside one unit of work."""
+
+    conn: Connection
+    integration_id: str
+
+    def id_of(self, kind: str, name: str) -> str:
+        """Raises NotLookedUp when nobody asked yet, NoTranslation when there is none."""
+        row = self.conn.execute(
+            "SELECT external_id FROM directory"
+            " WHERE integration_id = ? AND kind = ? AND name_key = ?",
+            (self.integration_id, kind, name.casefold()),
+        ).fetchone()
+        if row is None:
+            raise NotLookedUp(f"the {_words(kind)} {name!r} has not been looked up yet")
+        if row["external_id"] is None:
+            raise NoTranslation(f"there is no {_words(kind)} {name!r} there")
+        return str(row["external_id"])
+
+    def name_of(self, kind: str, id_: str) -> str:
+        """Raises NotLookedUp when nobody asked yet."""
+        row = self.conn.execute(
+            "SELECT name FROM directory WHERE integration_id = ? AND kind = ? AND external_id = ?",
+            (self.integration_id, kind, id_),
+        ).fetchone()
+        if row is None:
+            raise NotLookedUp(f"the {_words(kind)} {id_} has not been looked up yet")
+        return str(row["name"])
+
+    def names(self, kind: str) -> Sequence[str]:
+        rows = self.conn.execute(
+            "SELECT name FROM directory"
+            " WHERE integration_id = ? AND kind = ? AND external_id IS NOT NULL ORDER BY name",
+            (self.integration_id, kind),
+        )
+        return [row["name"] for row in rows]
+
+
+def put(
+    conn: Connection,
+    integration_id: str,
+    kind: str,
+    name: str,
+    external_id: str | None,
+    *,
+    now: Instant,
+) -> None:
+    """Keep what a lookup told; an id that had another name before is renamed."""
+    if external_id is not None:
+        conn.execute(
+            "DELETE FROM directory WHERE integration_id = ? AND kind = ? AND external_id = ?"
+            " AND name_key <> ?",
+            (integration_id, kind, external_id, name.casefold()),
+        )
+    conn.execute(
+        "INSERT INTO directory (integration_id, kind, name, name_key, external_id, checked_at)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (integration_id, kind, name_key) DO UPDATE"
+        " SET name = excluded.name, external_id = excluded.external_id,"
+        "     checked_at = excluded.checked_at",
+        (integration_id, kind, name, name.casefold(), external_id, now),
+    )
+
+
+def forget_missing(conn: Connection, integration_id: str, *, before: Instant) -> None:
+    """Drop what was not found before then: it may exist by now."""
+    conn.execute(
+        "DELETE FROM directory WHERE integration_id = ? AND external_id IS NULL AND checked_at < ?",
+        (integration_id, before),
+    )
+
+
+def clear(conn: Connection, integration_id: str) -> None:
+    conn.execute("DELETE FROM directory WHERE integration_id = ?", (integration_id,))
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")

@@ -1,0 +1,239 @@
+"""Platform incidents: their fields, each with its last edit, and their timeline."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from sqlite3 import Row
+
+from imsync.core.fields import Edit, Field, Instant, Value
+from imsync.errors import NotFound
+from imsync.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    id: int
+    organization_id: str | None
+    incident_type: str | None
+    version: int  # counts changes; the ETag
+    created_at: Instant
+    updated_at: Instant
+    edits: Mapping[Field, Edit]
+
+    def __getitem__(self, field: Field) -> Value:
+        return self.edits[field].value
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of an incident's story. `integration` is the slug of where it came from."""
+
+    id: int
+    at: Instant
+    kind: str
+    by: str | None
+    text: str | None
+    field: str | None
+    old: Value
+    new: Value
+    integration: str | None
+
+
+def public_id(number: int) -> str:
+    return f"INC-{number}"
+
+
+def number_of(id_: str) -> int:
+    """`INC-7` -> 7, whatever its case. Raises NotFound for what is no incident id at all."""
+    head, _, tail = id_.partition("-")
+    if head.upper() == "INC" and tail.isascii() and tail.isdigit() and len(tail) < 16:
+        return int(tail)
+    raise NotFound(
+        f"{id_!r} is no incident id", hint="they look like INC-1; see `im incident list`"
+    )
+
+
+def create(
+    conn: Connection,
+    values: Mapping[Field, Edit],
+    *,
+    organization_id: str | None,
+    incident_type: str | None,
+    now: Instant,
+) -> int:
+    """Keep a new incident with these fields; those not given are empty. Its number."""
+    row = conn.execute(
+        "INSERT INTO incidents (organization_id, incident_type, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?) RETURNING id",
+        (organization_id, incident_type, now, now),
+    ).fetchone()
+    for field in Field:
+        edit = values.get(field, Edit(None, now))
+        conn.execute(
+            "INSERT INTO incident_fields (incident_id, field, value, at, by) VALUES (?, ?, ?, ?, ?)",
+            (row["id"], field, edit.value, edit.at, edit.by),
+        )
+    return int(row["id"])
+
+
+def get(conn: Connection, number: int) -> Incident:
+    """Raises NotFound."""
+    found = _load(conn, [number])
+    if not found:
+        raise NotFound(f"there is no incident {public_id(number)}", hint="see `im incident list`")
+    return found[0]
+
+
+def set_field(conn: Connection, number: int, field: Field, edit: Edit, *, now: Instant) -> None:
+    conn.execute(
+        "UPDATE incident_fields SET value = ?, at = ?, by = ? WHERE incident_id = ? AND field = ?",
+        (edit.value, edit.at, edit.by, number, field),
+    )
+    touch(conn, number, now=now)
+
+
+def set_type(conn: Connection, number: int, incident_type: str | None, *, now: Instant) -> None:
+    conn.execute("UPDATE incidents SET incident_type = ? WHERE id = ?", (incident_type, number))
+    touch(conn, number, now=now)
+
+
+def touch(conn: Connection, number: int, *, now: Instant) -> None:
+    conn.execute(
+        "UPDATE incidents SET version = version + 1, updated_at = ? WHERE id = ?", (now, number)
+    )
+
+
+def page(
+    conn: Connection,
+    *,
+    limit: int,
+    before: int | None = None,
+    status: Sequence[str] = (),
+    severity: Sequence[str] = (),
+    integration_id: str | None = None,
+    organization_id: str | None = None,
+) -> list[Incident]:
+    """The newest incidents, older than number `before`, that pass every filter given."""
+    where, values = ["TRUE"], list[object]()
+    if before is not None:
+        where.append("i.id < ?")
+        values.append(before)
+    for field, wanted in ((Field.STATUS, status), (Field.SEVERITY, severity)):
+        if wanted:
+            marks = ", ".join("?" * len(wanted))
+            where.append(
+                "EXISTS (SELECT 1 FROM incident_fields f WHERE f.incident_id = i.id"
+                f" AND f.field = ? AND f.value IN ({marks}))"
+            )
+            values += [field, *wanted]
+    if integration_id is not None:
+        where.append(
+            "EXISTS (SELECT 1 FROM links l WHERE l.incident_id = i.id AND l.integration_id = ?)"
+        )
+        values.append(integration_id)
+    if organization_id is not None:
+        where.append("i.organization_id = ?")
+        values.append(organization_id)
+    rows = conn.execute(
+        f"SELECT i.id FROM incidents i WHERE {' AND '.join(where)} ORDER BY i.id DESC LIMIT ?",
+        (*values, limit),
+    ).fetchall()
+    return _load(conn, [row["id"] for row in rows])
+
+
+def _load(conn: Connection, numbers: Sequence[int]) -> list[Incident]:
+    marks = ", ".join("?" * len(numbers))
+    heads = {
+        row["id"]: row
+        for row in conn.execute(f"SELECT * FROM incidents WHERE id IN ({marks})", numbers)
+    }
+    edits: dict[int, dict[Field, Edit]] = {number: {} for number in heads}
+    for row in conn.execute(
+        f"SELECT * FROM incident_fields WHERE incident_id IN ({marks})", numbers
+    ):
+        edits[row["incident_id"]][Field(row["field"])] = Edit(row["value"], row["at"], row["by"])
+    return [_incident(heads[number], edits[number]) for number in numbers if number in heads]
+
+
+def _incident(row: Row, edits: Mapping[Field, Edit]) -> Incident:
+    return Incident(
+        id=row["id"],
+        organization_id=row["organization_id"],
+        incident_type=row["incident_type"],
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        edits=edits,
+    )
+
+
+def tell(
+    conn: Connection,
+    number: int,
+    *,
+    at: Instant,
+    kind: str,
+    by: str | None = None,
+    text: str | None = None,
+    integration_id: str | None = None,
+    external_id: str | None = None,
+) -> int:
+    """Add a line to the incident's timeline."""
+    row = conn.execute(
+        "INSERT INTO timeline (incident_id, at, kind, by, text, integration_id, external_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (number, at, kind, by, text, integration_id, external_id),
+    ).fetchone()
+    return int(row["id"])
+
+
+def tell_change(
+    conn: Connection,
+    number: int,
+    *,
+    field: Field,
+    old: Value,
+    edit: Edit,
+    integration_id: str | None,
+) -> None:
+    """Add a field's change to the timeline; `integration_id` None means that it was made here."""
+    conn.execute(
+        "INSERT INTO timeline (incident_id, at, kind, by, field, old, new, integration_id)"
+        " VALUES (?, ?, 'changed', ?, ?, ?, ?, ?)",
+        (number, edit.at, edit.by, field, old, edit.value, integration_id),
+    )
+
+
+def timeline(conn: Connection, number: int, *, limit: int, after: int = 0) -> list[TimelineEntry]:
+    """The story in the order in which we learnt it, after entry number `after`."""
+    rows: Iterable[Row] = conn.execute(
+        "SELECT t.*, g.slug FROM timeline t LEFT JOIN integrations g ON g.id = t.integration_id"
+        " WHERE t.incident_id = ? AND t.id > ? ORDER BY t.id LIMIT ?",
+        (number, after, limit),
+    )
+    return [
+        TimelineEntry(
+            id=row["id"],
+            at=row["at"],
+            kind=row["kind"],
+            by=row["by"],
+            text=row["text"],
+            field=row["field"],
+            old=row["old"],
+            new=row["new"],
+            integration=row["slug"],
+        )
+        for row in rows
+    ]
+
+
+def entry(conn: Connection, number: int, id_: int) -> TimelineEntry:
+    return timeline(conn, number, limit=1, after=id_ - 1)[0]
+
+
+def has_note(conn: Connection, integration_id: str, external_id: str) -> bool:
+    """Whether a note of the other side is in a timeline already."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT 1 FROM timeline WHERE integration_id = ? AND external_id = ?)",
+        (integration_id, external_id),
+    ).fetchone()
+    return bool(row[0])

@@ -1,0 +1,215 @@
+"""Integrations: one configured connection each, with its secrets and its field rules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from sqlite3 import IntegrityError, Row
+
+from imsync.core.fields import DEFAULT_OWNER, Field, Instant, Side
+from imsync.core.merge import Direction, Rule, Strategy, Terms
+from imsync.errors import Clash, NotFound
+from imsync.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    id: str
+    slug: str
+    name: str
+    integration_type: str
+    organization_id: str | None
+    base_url: str
+    token: str | None = field(repr=False)
+    from_email: str | None
+    default_service: str | None
+    sync_direction: Direction
+    conflict_strategy: Strategy
+    sync_escalations: bool
+    sync_notes: bool
+    rate_limit: int  # requests a minute
+    backoff_multiplier: float
+    enabled: bool
+    suspended_because: str | None
+    clock_offset: int  # ms that the external clock is ahead of ours
+    last_delivery_at: Instant | None
+    last_sweep_at: Instant | None
+    refused_signatures: int
+    drift_healed: int
+    created_at: Instant
+    updated_at: Instant
+
+    @property
+    def state(self) -> str:
+        if not self.enabled:
+            return "disabled"
+        return "suspended" if self.suspended_because else "active"
+
+
+CHANGEABLE = frozenset(
+    {
+        "slug", "name", "organization_id", "base_url", "token", "from_email", "default_service",
+        "sync_direction", "conflict_strategy", "sync_escalations", "sync_notes", "rate_limit",
+        "backoff_multiplier", "enabled",
+    }
+)  # fmt: skip
+"""What a person may set; the rest is the daemon's."""
+
+
+def create(
+    conn: Connection,
+    id_: str,
+    *,
+    integration_type: str,
+    settings: Mapping[str, object],
+    now: Instant,
+) -> None:
+    """Keep a new integration. `settings` holds every name of CHANGEABLE. Raises Clash."""
+    values = {
+        **settings,
+        "id": id_,
+        "integration_type": integration_type,
+        "created_at": now,
+        "updated_at": now,
+    }
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    try:
+        conn.execute(f"INSERT INTO integrations ({names}) VALUES ({marks})", values)
+    except IntegrityError:
+        raise _taken(settings["slug"]) from None
+
+
+def change(conn: Connection, id_: str, settings: Mapping[str, object], *, now: Instant) -> None:
+    """Set some of CHANGEABLE. Raises Clash when the slug is taken."""
+    if unknown := settings.keys() - CHANGEABLE:
+        raise KeyError(f"not changeable: {', '.join(sorted(unknown))}")
+    sets = "".join(f"{name} = :{name}, " for name in settings)
+    try:
+        conn.execute(
+            f"UPDATE integrations SET {sets}updated_at = :now WHERE id = :id",
+            {**settings, "now": now, "id": id_},
+        )
+    except IntegrityError:
+        raise _taken(settings["slug"]) from None
+
+
+def _taken(slug: object) -> Clash:
+    return Clash(
+        f"an integration with the slug {slug!r} exists already",
+        hint=f"change that one with `im integration configure {slug}`, or give this a --slug",
+    )
+
+
+def delete(conn: Connection, id_: str) -> None:
+    conn.execute("DELETE FROM integrations WHERE id = ?", (id_,))
+
+
+def every(conn: Connection) -> list[Integration]:
+    return [_integration(row) for row in conn.execute("SELECT * FROM integrations ORDER BY slug")]
+
+
+def get(conn: Connection, id_: str) -> Integration:
+    """By id alone. Raises NotFound."""
+    row = conn.execute("SELECT * FROM integrations WHERE id = ?", (id_,)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no integration {id_!r}", hint="see `im integration list`")
+    return _integration(row)
+
+
+def named(conn: Connection, name: str) -> Integration:
+    """By id, slug or name, whatever its case. Raises NotFound, listing the candidates."""
+    everyone = every(conn)
+    wanted = name.casefold()
+    for ways in (
+        [one for one in everyone if name == one.id],
+        [one for one in everyone if wanted == one.slug.casefold()],
+        [one for one in everyone if wanted == one.name.casefold()],
+    ):
+        if len(ways) == 1:
+            return ways[0]
+        if ways:
+            slugs = ", ".join(one.slug for one in ways)
+            raise NotFound(f"{name!r} could be any of: {slugs}", hint="say which by its slug or id")
+    slugs = ", ".join(one.slug for one in everyone)
+    hint = f"there are: {slugs}" if slugs else "there are none yet: `im integration configure`"
+    raise NotFound(f"there is no integration {name!r}", hint=hint)
+
+
+def suspend(conn: Connection, id_: str, because: str | None) -> None:
+    """Stop asking the other side until a person or a passed test says otherwise (None)."""
+    conn.execute("UPDATE integrations SET suspended_because = ? WHERE id = ?", (because, id_))
+
+
+def note_clock(conn: Connection, id_: str, offset: int) -> None:
+    conn.execute("UPDATE integrations SET clock_offset = ? WHERE id = ?", (offset, id_))
+
+
+def note_delivery(conn: Connection, id_: str, at: Instant) -> None:
+    conn.execute("UPDATE integrations SET last_delivery_at = ? WHERE id = ?", (at, id_))
+
+
+def note_refused_signature(conn: Connection, id_: str) -> None:
+    conn.execute(
+        "UPDATE integrations SET refused_signatures = refused_signatures + 1 WHERE id = ?", (id_,)
+    )
+
+
+def note_sweep(conn: Connection, id_: str, at: Instant) -> None:
+    conn.execute("UPDATE integrations SET last_sweep_at = ? WHERE id = ?", (at, id_))
+
+
+def note_healed(conn: Connection, id_: str, count: int) -> None:
+    conn.execute(
+        "UPDATE integrations SET drift_healed = drift_healed + ? WHERE id = ?", (count, id_)
+    )
+
+
+def secrets(conn: Connection, id_: str) -> list[str]:
+    """The signing secrets in force, newest first."""
+    rows = conn.execute(
+        "SELECT secret FROM webhook_secrets WHERE integration_id = ? ORDER BY created_at DESC",
+        (id_,),
+    )
+    return [row["secret"] for row in rows]
+
+
+def set_secret(conn: Connection, id_: str, secret: str, *, now: Instant) -> None:
+    """Let this be the one secret in force."""
+    conn.execute("DELETE FROM webhook_secrets WHERE integration_id = ?", (id_,))
+    conn.execute(
+        "INSERT INTO webhook_secrets (integration_id, secret, created_at) VALUES (?, ?, ?)",
+        (id_, secret, now),
+    )
+
+
+def rules(conn: Connection, id_: str) -> dict[Field, Rule]:
+    """Every field's rule: what was set, else its default owner."""
+    found = {field: Rule(owner) for field, owner in DEFAULT_OWNER.items()}
+    for row in conn.execute("SELECT * FROM field_rules WHERE integration_id = ?", (id_,)):
+        rule = Rule(Side(row["owner"]), row["priority"], bool(row["strict"]))
+        found[Field(row["field"])] = rule
+    return found
+
+
+def set_rule(conn: Connection, id_: str, field: Field, rule: Rule) -> None:
+    conn.execute(
+        "INSERT INTO field_rules (integration_id, field, owner, priority, strict)"
+        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (integration_id, field) DO UPDATE"
+        " SET owner = excluded.owner, priority = excluded.priority, strict = excluded.strict",
+        (id_, field, rule.owner, rule.priority, int(rule.strict)),
+    )
+
+
+def terms(conn: Connection, integration: Integration) -> dict[Field, Terms]:
+    return {
+        field: Terms(rule, integration.conflict_strategy, integration.sync_direction)
+        for field, rule in rules(conn, integration.id).items()
+    }
+
+
+def _integration(row: Row) -> Integration:
+    values = {one.name: row[one.name] for one in fields(Integration)}
+    values["sync_direction"] = Direction(row["sync_direction"])
+    values["conflict_strategy"] = Strategy(row["conflict_strategy"])
+    for name in ("sync_escalations", "sync_notes", "enabled"):
+        values[name] = bool(row[name])
+    return Integration(**values)

@@ -1,0 +1,53 @@
+"""The journal: what was decided, when, from which edits, and why. Append-only."""
+
+from imsync.core.fields import Base, Edit, Field, Instant, Seen
+from imsync.core.merge import Decision
+from imsync.store.database import Connection
+from imsync.store.values import known_text, text_of
+
+
+def write(
+    conn: Connection,
+    link_id: int,
+    field: Field,
+    decision: Decision,
+    *,
+    base: Base,
+    platform: Edit,
+    seen: Seen | None,
+    lag: int | None,
+    now: Instant,
+) -> None:
+    """Note a decision. `lag` is how long the edit it carries took to arrive (ms)."""
+    conn.execute(
+        "INSERT INTO journal (at, link_id, field, verdict, because, base_platform, base_external,"
+        " platform, platform_at, platform_by, external, external_at, external_by, lag)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            now,
+            link_id,
+            field,
+            decision.verdict,
+            decision.because,
+            known_text(base.platform),
+            known_text(base.external),
+            text_of(platform.value),
+            platform.at,
+            platform.by,
+            text_of(seen.value) if seen else None,
+            seen.at if seen else None,
+            seen.by if seen else None,
+            lag,
+        ),
+    )
+
+
+def lags(conn: Connection, integration_id: str, *, verdict: str, last: int) -> list[int]:
+    """The lags (ms, sorted) of the last so many edits that arrived with this verdict."""
+    rows = conn.execute(
+        "SELECT j.lag FROM journal j JOIN links l ON l.id = j.link_id"
+        " WHERE l.integration_id = ? AND j.verdict = ? AND j.lag IS NOT NULL"
+        " ORDER BY j.id DESC LIMIT ?",
+        (integration_id, verdict, last),
+    )
+    return sorted(row["lag"] for row in rows)

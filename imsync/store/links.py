@@ -1,0 +1,204 @@
+"""Links: "this platform incident is that external incident", and what each field stands at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from sqlite3 import Row
+
+from imsync.core.fields import Base, Field, Instant, Seen
+from imsync.store.database import Connection
+from imsync.store.values import known_of, known_text, text_of, value_of
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    id: int
+    integration_id: str
+    incident_id: int
+    state: str  # creating | linked | gone
+    external_id: str | None
+    external_url: str | None
+    description_note: str | None
+    created_at: Instant
+    last_observed_at: Instant | None
+    last_confirmed_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldState:
+    """What one field of a link stands at. `seen` None: nobody has looked."""
+
+    field: Field
+    base: Base
+    seen: Seen | None
+    blocked: str | None
+    because: str
+
+
+def create(
+    conn: Connection,
+    *,
+    integration_id: str,
+    incident_id: int,
+    external_id: str | None,
+    external_url: str | None = None,
+    now: Instant,
+) -> int:
+    """A new link: *creating* when there is no external incident yet, else *linked*.
+
+    The schema refuses a second one for either side (sqlite3.IntegrityError).
+    """
+    row = conn.execute(
+        "INSERT INTO links (integration_id, incident_id, state, external_id, external_url,"
+        " created_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+        (
+            integration_id,
+            incident_id,
+            "linked" if external_id else "creating",
+            external_id,
+            external_url,
+            now,
+        ),
+    ).fetchone()
+    for field in Field:
+        conn.execute("INSERT INTO link_fields (link_id, field) VALUES (?, ?)", (row["id"], field))
+    return int(row["id"])
+
+
+def get(conn: Connection, id_: int) -> Link:
+    """Raises KeyError: links are addressed by people through their incident."""
+    row = conn.execute("SELECT * FROM links WHERE id = ?", (id_,)).fetchone()
+    if row is None:
+        raise KeyError(f"no link {id_}")
+    return _link(row)
+
+
+def of_incident(conn: Connection, incident_id: int) -> list[Link]:
+    rows = conn.execute("SELECT * FROM links WHERE incident_id = ? ORDER BY id", (incident_id,))
+    return [_link(row) for row in rows]
+
+
+def to(conn: Connection, integration_id: str, external_id: str) -> Link | None:
+    row = conn.execute(
+        "SELECT * FROM links WHERE integration_id = ? AND external_id = ?",
+        (integration_id, external_id),
+    ).fetchone()
+    return _link(row) if row else None
+
+
+def between(conn: Connection, integration_id: str, incident_id: int) -> Link | None:
+    row = conn.execute(
+        "SELECT * FROM links WHERE integration_id = ? AND incident_id = ?",
+        (integration_id, incident_id),
+    ).fetchone()
+    return _link(row) if row else None
+
+
+def page(conn: Connection, integration_id: str, *, limit: int, before: int | None) -> list[Link]:
+    """The newest links of an integration, older than link `before`."""
+    rows = conn.execute(
+        "SELECT * FROM links WHERE integration_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
+        (integration_id, 2**62 if before is None else before, limit),
+    )
+    return [_link(row) for row in rows]
+
+
+def count(conn: Connection, integration_id: str) -> int:
+    row = conn.execute(
+        "SELECT COUNT(*) FROM links WHERE integration_id = ?", (integration_id,)
+    ).fetchone()
+    return int(row[0])
+
+
+def believed_open(conn: Connection, integration_id: str) -> list[Link]:
+    """The links whose external incident was last seen in another status than resolved."""
+    rows = conn.execute(
+        "SELECT l.* FROM links l JOIN link_fields f ON f.link_id = l.id AND f.field = 'status'"
+        " WHERE l.integration_id = ? AND l.state = 'linked'"
+        " AND f.external IS NOT NULL AND f.external <> '\"resolved\"' ORDER BY l.id",
+        (integration_id,),
+    )
+    return [_link(row) for row in rows]
+
+
+def connect(conn: Connection, id_: int, *, external_id: str, external_url: str | None) -> None:
+    """Say which external incident the link leads to."""
+    conn.execute(
+        "UPDATE links SET state = 'linked', external_id = ?, external_url = ? WHERE id = ?",
+        (external_id, external_url, id_),
+    )
+
+
+def set_gone(conn: Connection, id_: int) -> None:
+    """The external incident is not there any more: nothing is synced over this link."""
+    conn.execute("UPDATE links SET state = 'gone' WHERE id = ? AND state = 'linked'", (id_,))
+
+
+def note_observed(conn: Connection, id_: int, at: Instant) -> None:
+    conn.execute("UPDATE links SET last_observed_at = ? WHERE id = ?", (at, id_))
+
+
+def note_confirmed(conn: Connection, id_: int, at: Instant) -> None:
+    conn.execute("UPDATE links SET last_confirmed_at = ? WHERE id = ?", (at, id_))
+
+
+def set_description_note(conn: Connection, id_: int, note_id: str) -> None:
+    conn.execute("UPDATE links SET description_note = ? WHERE id = ?", (note_id, id_))
+
+
+def fields(conn: Connection, id_: int) -> Mapping[Field, FieldState]:
+    rows = conn.execute("SELECT * FROM link_fields WHERE link_id = ?", (id_,))
+    return {Field(row["field"]): _field(row) for row in rows}
+
+
+def set_base(conn: Connection, id_: int, field: Field, base: Base) -> None:
+    conn.execute(
+        "UPDATE link_fields SET base_platform = ?, base_external = ?, base_at = ?"
+        " WHERE link_id = ? AND field = ?",
+        (known_text(base.platform), known_text(base.external), base.at, id_, field),
+    )
+
+
+def set_seen(conn: Connection, id_: int, field: Field, seen: Seen) -> None:
+    conn.execute(
+        "UPDATE link_fields SET external = ?, external_at = ?, external_by = ?, as_of = ?"
+        " WHERE link_id = ? AND field = ?",
+        (text_of(seen.value), seen.at, seen.by, seen.as_of, id_, field),
+    )
+
+
+def set_blocked(conn: Connection, id_: int, field: Field, because: str | None) -> None:
+    conn.execute(
+        "UPDATE link_fields SET blocked = ? WHERE link_id = ? AND field = ?", (because, id_, field)
+    )
+
+
+def set_because(conn: Connection, id_: int, field: Field, because: str) -> None:
+    conn.execute(
+        "UPDATE link_fields SET because = ? WHERE link_id = ? AND field = ?", (because, id_, field)
+    )
+
+
+def count_blocked(conn: Connection, integration_id: str) -> int:
+    row = conn.execute(
+        "SELECT COUNT(*) FROM link_fields f JOIN links l ON l.id = f.link_id"
+        " WHERE l.integration_id = ? AND f.blocked IS NOT NULL",
+        (integration_id,),
+    ).fetchone()
+    return int(row[0])
+
+
+def _field(row: Row) -> FieldState:
+    seen = None
+    if row["external"] is not None:
+        seen = Seen(value_of(row["external"]), row["external_at"], row["as_of"], row["external_by"])
+    return FieldState(
+        field=Field(row["field"]),
+        base=Base(known_of(row["base_platform"]), known_of(row["base_external"]), row["base_at"]),
+        seen=seen,
+        blocked=row["blocked"],
+        because=row["because"],
+    )
+
+
+def _link(row: Row) -> Link:
+    return Link(**{name: row[name] for name in Link.__slots__})

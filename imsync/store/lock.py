@@ -1,0 +1,40 @@
+"""The lock file that keeps a second daemon away from a database."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imsync.errors import UserError
+
+
+class Locked(UserError):
+    """Another daemon holds this database."""
+
+    code = "database_locked"
+
+
+@contextmanager
+def held(database: Path) -> Iterator[None]:
+    """Hold the database's lock file for as long as the block runs.
+
+    The lock is the kernel's (flock) and goes with the process, however it ends; the
+    file's text only says who holds it. Raises Locked, naming the holder.
+    """
+    path = database.with_name(database.name + ".lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 64).decode("ascii", "replace").strip() or "unknown"
+            raise Locked(
+                f"the database {database} is in use by imsyncd with process id {holder}",
+                hint="stop that one first, or give this one another `database`",
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)

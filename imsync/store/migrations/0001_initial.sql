@@ -1,0 +1,262 @@
+-- The first schema.
+-- Times are milliseconds since 1970 UTC. Field values are JSON text ('"open"', 'null'),
+-- so that a NULL in a base or an observation can mean "never agreed", "never seen".
+
+CREATE TABLE integrations (
+    id                 TEXT    NOT NULL PRIMARY KEY,
+    slug               TEXT    NOT NULL UNIQUE,
+    name               TEXT    NOT NULL,
+    integration_type   TEXT    NOT NULL,
+    organization_id    TEXT,
+    base_url           TEXT    NOT NULL,
+    token              TEXT,
+    from_email         TEXT,
+    default_service    TEXT,
+    sync_direction     TEXT    NOT NULL
+                       CHECK (sync_direction IN ('bidirectional', 'inbound', 'outbound', 'none')),
+    conflict_strategy  TEXT    NOT NULL
+                       CHECK (conflict_strategy IN
+                              ('last-write-wins', 'ownership-priority', 'manual-review')),
+    sync_escalations   INTEGER NOT NULL CHECK (sync_escalations IN (0, 1)),
+    sync_notes         INTEGER NOT NULL CHECK (sync_notes IN (0, 1)),
+    rate_limit         INTEGER NOT NULL CHECK (rate_limit BETWEEN 1 AND 100000), -- a minute
+    backoff_multiplier REAL    NOT NULL CHECK (backoff_multiplier BETWEEN 1 AND 100),
+    enabled            INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    suspended_because  TEXT,
+    clock_offset       INTEGER NOT NULL DEFAULT 0, -- ms the external clock is ahead of ours
+    last_delivery_at   INTEGER,
+    last_sweep_at      INTEGER,
+    refused_signatures INTEGER NOT NULL DEFAULT 0,
+    drift_healed       INTEGER NOT NULL DEFAULT 0,
+    created_at         INTEGER NOT NULL,
+    updated_at         INTEGER NOT NULL
+) STRICT;
+
+-- Several at once while one is being rotated.
+CREATE TABLE webhook_secrets (
+    integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    secret         TEXT    NOT NULL CHECK (secret <> ''),
+    created_at     INTEGER NOT NULL,
+    PRIMARY KEY (integration_id, secret)
+) STRICT;
+
+-- Only what differs from the default owners.
+CREATE TABLE field_rules (
+    integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    field          TEXT    NOT NULL,
+    owner          TEXT    NOT NULL CHECK (owner IN ('platform', 'external')),
+    priority       INTEGER NOT NULL,
+    strict         INTEGER NOT NULL CHECK (strict IN (0, 1)),
+    PRIMARY KEY (integration_id, field)
+) STRICT;
+
+-- Names of the other side, looked up once: users, policies, priorities.
+-- An external_id of NULL: asked for, and there is no such thing.
+CREATE TABLE directory (
+    integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    kind           TEXT    NOT NULL,
+    name           TEXT    NOT NULL,
+    name_key       TEXT    NOT NULL, -- the name without its case
+    external_id    TEXT,
+    checked_at     INTEGER NOT NULL,
+    PRIMARY KEY (integration_id, kind, name_key)
+) STRICT;
+CREATE INDEX directory_by_id ON directory (integration_id, kind, external_id);
+
+CREATE TABLE incidents (
+    id              INTEGER NOT NULL PRIMARY KEY,
+    organization_id TEXT,
+    incident_type   TEXT,
+    version         INTEGER NOT NULL DEFAULT 1,
+    created_at      INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL
+) STRICT;
+
+-- The one home of what is synced: each field's value, since when, and by whom.
+CREATE TABLE incident_fields (
+    incident_id INTEGER NOT NULL REFERENCES incidents ON DELETE CASCADE,
+    field       TEXT    NOT NULL,
+    value       TEXT,
+    at          INTEGER NOT NULL,
+    by          TEXT,
+    PRIMARY KEY (incident_id, field),
+    CHECK (field IN ('title', 'description', 'severity', 'status', 'assigned_to',
+                     'escalation_policy')),
+    CHECK (field <> 'title' OR value IS NOT NULL AND value <> ''),
+    CHECK (field <> 'severity'
+           OR value IS NOT NULL AND value IN ('SEV-1', 'SEV-2', 'SEV-3', 'SEV-4')),
+    CHECK (field <> 'status'
+           OR value IS NOT NULL AND value IN ('open', 'mitigated', 'resolved', 'closed'))
+) STRICT;
+CREATE INDEX incident_fields_by_value ON incident_fields (field, value)
+    WHERE field IN ('status', 'severity');
+
+CREATE TABLE timeline (
+    id             INTEGER NOT NULL PRIMARY KEY,
+    incident_id    INTEGER NOT NULL REFERENCES incidents ON DELETE CASCADE,
+    at             INTEGER NOT NULL,
+    kind           TEXT    NOT NULL
+                   CHECK (kind IN ('declared', 'changed', 'note', 'escalated', 'linked')),
+    by             TEXT,
+    text           TEXT,
+    field          TEXT,
+    old            TEXT,
+    new            TEXT,
+    integration_id TEXT REFERENCES integrations ON DELETE SET NULL, -- NULL: it happened here
+    external_id    TEXT, -- of the note there that this is
+    CHECK ((kind = 'changed') = (field IS NOT NULL))
+) STRICT;
+CREATE INDEX timeline_of ON timeline (incident_id, id);
+
+-- "This platform incident is that external incident."
+--     creating --> linked --> gone
+CREATE TABLE links (
+    id                INTEGER NOT NULL PRIMARY KEY,
+    integration_id    TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    incident_id       INTEGER NOT NULL REFERENCES incidents ON DELETE CASCADE,
+    state             TEXT    NOT NULL CHECK (state IN ('creating', 'linked', 'gone')),
+    external_id       TEXT,
+    external_url      TEXT,
+    description_note  TEXT, -- the note there that carries the description
+    created_at        INTEGER NOT NULL,
+    last_observed_at  INTEGER,
+    last_confirmed_at INTEGER,
+    -- Never a duplicate, on either side.
+    UNIQUE (integration_id, incident_id),
+    UNIQUE (integration_id, external_id),
+    CHECK (state = 'creating' OR external_id IS NOT NULL)
+) STRICT;
+CREATE INDEX links_of ON links (incident_id);
+
+CREATE TABLE link_fields (
+    link_id        INTEGER NOT NULL REFERENCES links ON DELETE CASCADE,
+    field          TEXT    NOT NULL,
+    base_platform  TEXT, -- NULL: never agreed
+    base_external  TEXT, -- NULL: never agreed
+    base_at        INTEGER NOT NULL DEFAULT 0, -- the platform edit that the base stands for
+    external       TEXT, -- NULL: never seen
+    external_at    INTEGER,
+    external_by    TEXT,
+    as_of          INTEGER,
+    blocked        TEXT, -- why it stands still until either side changes
+    because        TEXT NOT NULL DEFAULT '', -- the last decision's reason
+    PRIMARY KEY (link_id, field),
+    CHECK ((external IS NULL) = (as_of IS NULL) AND (external IS NULL) = (external_at IS NULL))
+) STRICT;
+
+-- What the outside told us, kept before we answered.
+--     pending --> done | dead
+CREATE TABLE inbox (
+    id             INTEGER NOT NULL PRIMARY KEY,
+    integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    delivery_id    TEXT    NOT NULL,
+    event_id       TEXT,
+    event_type     TEXT,
+    external_id    TEXT,
+    incident_key   TEXT,
+    body           BLOB    NOT NULL,
+    received_at    INTEGER NOT NULL,
+    state          TEXT    NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'dead')),
+    due_at         INTEGER NOT NULL,
+    attempt        INTEGER NOT NULL DEFAULT 0,
+    outcome        TEXT, -- what became of it, for people
+    UNIQUE (integration_id, delivery_id),
+    CHECK ((state = 'pending') OR outcome IS NOT NULL)
+) STRICT;
+CREATE UNIQUE INDEX inbox_event ON inbox (integration_id, event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX inbox_open ON inbox (integration_id, id) WHERE state = 'pending';
+
+-- What we owe the outside: link and field, not values; those are read when they are sent.
+--     (nothing owed) --owe--> pending --claim--> sending --settle--> (nothing owed)
+--                                ^---put_off-------'
+CREATE TABLE outbox (
+    link_id      INTEGER NOT NULL REFERENCES links ON DELETE CASCADE,
+    what         TEXT    NOT NULL, -- a field, or 'create'
+    state        TEXT    NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sending')),
+    owed_at      INTEGER NOT NULL,
+    due_at       INTEGER NOT NULL,
+    handicap     INTEGER NOT NULL DEFAULT 0,
+    attempt      INTEGER NOT NULL DEFAULT 0,
+    leased_until INTEGER,
+    last_error   TEXT,
+    PRIMARY KEY (link_id, what),
+    -- What is being sent holds a lease, and nothing else does.
+    CHECK ((state = 'sending') = (leased_until IS NOT NULL))
+) STRICT;
+CREATE INDEX outbox_due ON outbox (due_at);
+
+-- Our own writes: what we believed was there, as of when, what we wrote, and what came of it.
+--     sending --> done | unknown --> done | failed
+CREATE TABLE writes (
+    id       INTEGER NOT NULL PRIMARY KEY,
+    link_id  INTEGER NOT NULL REFERENCES links ON DELETE CASCADE,
+    field    TEXT    NOT NULL,
+    before   TEXT, -- NULL: nobody had looked
+    as_of    INTEGER NOT NULL,
+    value    TEXT    NOT NULL,
+    platform TEXT    NOT NULL, -- the platform value it stands for
+    edit_at  INTEGER NOT NULL, -- ... and the edit that set it
+    sent_at  INTEGER NOT NULL,
+    at       INTEGER, -- when it was carried out there, as far as known
+    state    TEXT    NOT NULL CHECK (state IN ('sending', 'unknown', 'done', 'failed')),
+    CHECK ((state = 'done') = (at IS NOT NULL))
+) STRICT;
+CREATE INDEX writes_of ON writes (link_id, field, id);
+
+CREATE TABLE conflicts (
+    id             INTEGER NOT NULL PRIMARY KEY,
+    link_id        INTEGER NOT NULL REFERENCES links ON DELETE CASCADE,
+    field          TEXT    NOT NULL,
+    status         TEXT    NOT NULL CHECK (status IN ('pending', 'resolved', 'ignored')),
+    strategy       TEXT    NOT NULL,
+    base_platform  TEXT,
+    base_external  TEXT,
+    platform       TEXT    NOT NULL,
+    platform_at    INTEGER NOT NULL,
+    platform_by    TEXT,
+    external       TEXT    NOT NULL,
+    external_at    INTEGER NOT NULL,
+    external_by    TEXT,
+    winner         TEXT CHECK (winner IN ('platform', 'external')),
+    because        TEXT    NOT NULL,
+    resolved_by    TEXT,
+    created_at     INTEGER NOT NULL,
+    resolved_at    INTEGER,
+    CHECK ((status = 'pending') = (resolved_at IS NULL))
+) STRICT;
+-- Further edits of a held field update its one conflict.
+CREATE UNIQUE INDEX conflicts_pending ON conflicts (link_id, field) WHERE status = 'pending';
+
+CREATE TABLE dead_letters (
+    id             INTEGER NOT NULL PRIMARY KEY,
+    integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    link_id        INTEGER REFERENCES links ON DELETE CASCADE,
+    direction      TEXT    NOT NULL CHECK (direction IN ('inbound', 'outbound')),
+    field          TEXT,
+    code           TEXT    NOT NULL,
+    message        TEXT    NOT NULL,
+    hint           TEXT    NOT NULL DEFAULT '',
+    attempts       INTEGER NOT NULL,
+    body           TEXT,
+    created_at     INTEGER NOT NULL
+) STRICT;
+
+-- Append-only: what was decided, when, from what, and why.
+CREATE TABLE journal (
+    id            INTEGER NOT NULL PRIMARY KEY,
+    at            INTEGER NOT NULL,
+    link_id       INTEGER NOT NULL REFERENCES links ON DELETE CASCADE,
+    field         TEXT    NOT NULL,
+    verdict       TEXT    NOT NULL,
+    because       TEXT    NOT NULL,
+    base_platform TEXT,
+    base_external TEXT,
+    platform      TEXT    NOT NULL,
+    platform_at   INTEGER NOT NULL,
+    platform_by   TEXT,
+    external      TEXT,
+    external_at   INTEGER,
+    external_by   TEXT,
+    lag           INTEGER -- ms from the edit to its arrival on the other side, where it arrived
+) STRICT;
+CREATE INDEX journal_of ON journal (link_id, field, id);

@@ -1,0 +1,156 @@
+"""The outbox: what we owe the outside. Link and field, not values: those are read when sent.
+
+    (nothing owed) --owe--> pending --claim--> sending --settle--> (nothing owed)
+                               ^---put_off--------'
+
+A claim is a lease. If the process dies in mid-send the lease ends and the work is
+claimed again, so it is never forgotten. Attempts are counted by the claim, so even
+a crash counts. Whoever lost the lease has no say: `settle` and `put_off` ask for the
+attempt that they belong to.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from imsync.core.fields import Field, Instant
+from imsync.store.database import Connection
+
+CREATE = "create"
+"""Owed instead of a field: the incident itself is not there yet."""
+
+_HELD = "link_id = ? AND what = ? AND attempt = ? AND state = 'sending'"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The lease on everything that is due on one link: what is owed -> attempt."""
+
+    link_id: int
+    attempts: dict[str, int]
+
+    @property
+    def attempt(self) -> int:
+        return max(self.attempts.values())
+
+    @property
+    def creates(self) -> bool:
+        return CREATE in self.attempts
+
+    @property
+    def fields(self) -> list[Field]:
+        return [Field(what) for what in self.attempts if what != CREATE]
+
+
+def owe(conn: Connection, link_id: int, what: str, *, handicap: int, now: Instant) -> None:
+    """Owe a field (or CREATE). What is owed already is joined, and keeps its place and its wait."""
+    conn.execute(
+        "INSERT INTO outbox (link_id, what, owed_at, due_at, handicap) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (link_id, what) DO UPDATE SET handicap = excluded.handicap",
+        (link_id, what, now, now, handicap),
+    )
+
+
+def disown(conn: Connection, link_id: int, what: str) -> None:
+    """Nothing is owed after all. What is being sent stays: its outcome decides anew."""
+    conn.execute(
+        "DELETE FROM outbox WHERE link_id = ? AND what = ? AND state = 'pending'", (link_id, what)
+    )
+
+
+def next_due(conn: Connection, integration_id: str) -> Instant | None:
+    """When the earliest pending work of the integration is due; None if there is none."""
+    row = conn.execute(
+        "SELECT MIN(o.due_at) FROM outbox o JOIN links l ON l.id = o.link_id"
+        " WHERE l.integration_id = ? AND o.state = 'pending'",
+        (integration_id,),
+    ).fetchone()
+    return row[0] if row[0] is None else Instant(row[0])
+
+
+def claim(conn: Connection, integration_id: str, *, now: Instant, lease: int) -> Claim | None:
+    """Lease all that is due on the link that comes first, for `lease` ms.
+
+    First is what was owed earliest, each with its handicap (core.schedule).
+    """
+    first = conn.execute(
+        "SELECT o.link_id FROM outbox o JOIN links l ON l.id = o.link_id"
+        " WHERE l.integration_id = ? AND o.state = 'pending' AND o.due_at <= ?"
+        "   AND NOT EXISTS (SELECT 1 FROM outbox s WHERE s.link_id = o.link_id"
+        "                    AND s.state = 'sending')"
+        " ORDER BY o.owed_at + o.handicap, o.link_id LIMIT 1",
+        (integration_id, now),
+    ).fetchone()
+    if first is None:
+        return None
+    rows = conn.execute(
+        "UPDATE outbox SET state = 'sending', attempt = attempt + 1, leased_until = :until"
+        " WHERE link_id = :link AND state = 'pending' AND due_at <= :now"
+        " RETURNING what, attempt",
+        {"link": first["link_id"], "now": now, "until": now + lease},
+    ).fetchall()
+    return Claim(first["link_id"], {row["what"]: row["attempt"] for row in rows})
+
+
+def holds(conn: Connection, claim: Claim) -> bool:
+    """Whether the lease is still this claim's."""
+    return all(
+        conn.execute(
+            f"SELECT 1 FROM outbox WHERE {_HELD}", (claim.link_id, what, attempt)
+        ).fetchone()
+        for what, attempt in claim.attempts.items()
+    )
+
+
+def settle(conn: Connection, claim: Claim, whats: Iterable[str] | None = None) -> None:
+    """These (or all) of the claim are done with: delivered, or found to be no longer owed."""
+    for what in claim.attempts if whats is None else whats:
+        conn.execute(
+            f"DELETE FROM outbox WHERE {_HELD}", (claim.link_id, what, claim.attempts[what])
+        )
+
+
+def put_off(conn: Connection, claim: Claim, *, until: Instant, because: str) -> None:
+    for what, attempt in claim.attempts.items():
+        conn.execute(
+            "UPDATE outbox SET state = 'pending', leased_until = NULL, due_at = ?, last_error = ?"
+            f" WHERE {_HELD}",
+            (until, because, claim.link_id, what, attempt),
+        )
+
+
+def give_back(conn: Connection, claim: Claim) -> None:
+    """Return the lease as if it had never been taken: it was not the work that failed."""
+    for what, attempt in claim.attempts.items():
+        conn.execute(
+            "UPDATE outbox SET state = 'pending', leased_until = NULL, attempt = attempt - 1"
+            f" WHERE {_HELD}",
+            (claim.link_id, what, attempt),
+        )
+
+
+def end_leases(conn: Connection, *, until: Instant | None = None) -> None:
+    """End the leases that ran out by `until`; all of them (None) when a daemon starts.
+
+    The lock file says that nobody else can be holding one then.
+    """
+    conn.execute(
+        "UPDATE outbox SET state = 'pending', leased_until = NULL"
+        " WHERE state = 'sending' AND leased_until <= ?",
+        (2**62 if until is None else until,),
+    )
+
+
+def owed(conn: Connection, link_id: int) -> dict[str, str]:
+    """What is owed on a link -> its state."""
+    rows = conn.execute("SELECT what, state FROM outbox WHERE link_id = ?", (link_id,))
+    return {row["what"]: row["state"] for row in rows}
+
+
+def pending(conn: Connection, integration_id: str) -> tuple[int, Instant | None]:
+    """How much an integration owes, and since when the oldest of it."""
+    row = conn.execute(
+        "SELECT COUNT(*), MIN(o.owed_at) FROM outbox o JOIN links l ON l.id = o.link_id"
+        " WHERE l.integration_id = ?",
+        (integration_id,),
+    ).fetchone()
+    return row[0], row[1]

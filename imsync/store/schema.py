@@ -1,0 +1,72 @@
+"""Making a database, and bringing an older one up to date."""
+
+import sqlite3
+from collections.abc import Iterator
+from importlib import resources
+from sqlite3 import Connection
+
+from imsync.errors import UserError
+
+_HERE = resources.files("imsync.store")
+
+
+class TooNew(UserError):
+    """The database was made by a newer imsync."""
+
+    code = "schema_too_new"
+
+
+def migrations() -> list[tuple[int, str]]:
+    """The numbered migrations: (the version that each leads to, its SQL), in order."""
+    files = (_HERE / "migrations").iterdir()
+    return sorted((int(f.name[:4]), f.read_text("utf-8")) for f in files if f.name.endswith(".sql"))
+
+
+def latest() -> int:
+    return migrations()[-1][0]
+
+
+def version(conn: Connection) -> int:
+    return int(conn.execute("PRAGMA user_version").fetchone()[0])
+
+
+def upgrade(conn: Connection) -> None:
+    """Make a new database from `schema.sql`; let an older one climb, each step whole or not at all.
+
+    Raises TooNew.
+    """
+    found = version(conn)
+    if found > latest():
+        raise TooNew(
+            f"the database has schema {found}; this imsync knows {latest()}",
+            hint="run the imsync that last used it, or a newer one",
+        )
+    if found == 0:
+        run_script(conn, (_HERE / "schema.sql").read_text("utf-8"), to=latest())
+        return
+    for number, script in migrations():
+        if number > found:
+            run_script(conn, script, to=number)
+
+
+def run_script(conn: Connection, script: str, *, to: int) -> None:
+    """Run a script and note the version it leads to, all in one transaction."""
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in _statements(script):
+            conn.execute(statement)
+        conn.execute(f"PRAGMA user_version = {to}")
+    except BaseException:
+        conn.execute("ROLLBACK")
+        raise
+    conn.execute("COMMIT")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """One by one: `executescript` would commit between them."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

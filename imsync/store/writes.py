@@ -1,0 +1,90 @@
+"""Our own writes, remembered: what we believed was there, what we wrote, what came of it.
+
+    sending --> done
+       '------> unknown --> done | failed
+       '------> failed
+
+A row is kept before its request leaves, so that after a crash there is something to
+settle: the external log says whether the write landed, and when.
+"""
+
+from dataclasses import dataclass
+
+from imsync.core.fields import NEVER, Edit, Field, Instant, Known, Value
+from imsync.store.database import Connection
+from imsync.store.values import known_of, known_text, text_of, value_of
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    id: int
+    link_id: int
+    field: Field
+    before: Known  # what was believed to be there; NEVER: nobody had looked
+    as_of: Instant
+    value: Value  # what was written, in external form
+    edit: Edit  # the platform edit it stands for
+    sent_at: Instant
+
+
+def remember(
+    conn: Connection,
+    link_id: int,
+    field: Field,
+    *,
+    before: Known = NEVER,
+    as_of: Instant,
+    value: Value,
+    edit: Edit,
+    now: Instant,
+) -> int:
+    row = conn.execute(
+        "INSERT INTO writes (link_id, field, before, as_of, value, platform, edit_at, sent_at,"
+        " state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'sending') RETURNING id",
+        (
+            link_id,
+            field,
+            known_text(before),
+            as_of,
+            text_of(value),
+            text_of(edit.value),
+            edit.at,
+            now,
+        ),
+    ).fetchone()
+    return int(row["id"])
+
+
+def unsettled(conn: Connection, link_id: int) -> list[Write]:
+    """The writes of a link whose outcome nobody knows, oldest first."""
+    rows = conn.execute(
+        "SELECT * FROM writes WHERE link_id = ? AND state IN ('sending', 'unknown') ORDER BY id",
+        (link_id,),
+    )
+    return [
+        Write(
+            id=row["id"],
+            link_id=row["link_id"],
+            field=Field(row["field"]),
+            before=known_of(row["before"]),
+            as_of=row["as_of"],
+            value=value_of(row["value"]),
+            edit=Edit(value_of(row["platform"]), row["edit_at"]),
+            sent_at=row["sent_at"],
+        )
+        for row in rows
+    ]
+
+
+def landed(conn: Connection, id_: int, at: Instant) -> None:
+    conn.execute("UPDATE writes SET state = 'done', at = ? WHERE id = ?", (at, id_))
+
+
+def failed(conn: Connection, id_: int) -> None:
+    """It was not carried out, and never will be."""
+    conn.execute("UPDATE writes SET state = 'failed' WHERE id = ?", (id_,))
+
+
+def doubt(conn: Connection, id_: int) -> None:
+    """No answer came: it may have been carried out."""
+    conn.execute("UPDATE writes SET state = 'unknown' WHERE id = ? AND state = 'sending'", (id_,))
