@@ -1,0 +1,70 @@
+"""`im conflict`: what both sides changed, differently."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncclick as click
+
+from imsync.cli.client import Daemon, Json
+from imsync.cli.options import CONFLICT_STATUS, NAME, command, limit
+from imsync.cli.output import Output, how_many
+from imsync.cli.table import Table, cell, facts, when
+
+
+@command("list")
+@click.option("--integration", type=NAME)
+@click.option("--status", type=CONFLICT_STATUS)
+@click.option("--incident", type=NAME)
+@limit
+async def list_conflicts(daemon: Daemon, /, limit: int, **filters: str | None) -> Output:
+    """List conflicts, with what each side says.
+
+    \b
+    im conflict list --integration prod-pd --status pending
+    """
+    found = await daemon.items("conflicts", limit=limit, **filters)
+    rows = [
+        [
+            *(cell(conflict.get(name)) for name in ("id", "incident", "field", "status")),
+            *(value_of(conflict.get(side)) for side in ("platform", "external")),
+        ]
+        for conflict in found["items"]
+    ]
+    return Output(
+        found,
+        [Table(["id", "incident", "field", "status", "platform", "external"], rows)],
+        note=how_many(found, "conflicts"),
+    )
+
+
+@command("show")
+@click.argument("conflict", type=NAME)
+async def show(daemon: Daemon, /, conflict: str) -> Output:
+    """Show a conflict: who said what, when, and what came of it.
+
+    \b
+    im conflict show cfl_1
+    """
+    found = await daemon.get("conflicts", conflict)
+    return Output(
+        found,
+        [
+            facts(found, "id", "integration", "incident", "field", "status", "strategy"),
+            sides(found),
+            facts(found, "winner", "because", "resolved_by", "created_at", "resolved_at"),
+        ],
+    )
+
+
+def sides(conflict: Json) -> Table:
+    """Both edits and what the sides last agreed on."""
+    rows = [["base", cell(conflict.get("base")), cell(None), cell(None)]]
+    for side in ("platform", "external"):
+        edit = conflict.get(side)
+        edit = edit if isinstance(edit, Mapping) else {"value": edit}
+        rows.append([side, cell(edit.get("value")), cell(edit.get("by")), when(edit.get("at"))])
+    return Table(["side", "value", "by", "at"], rows)
+
+
+def value_of(edit: Any) -> str:
+    return cell(edit.get("value") if isinstance(edit, Mapping) else edit)

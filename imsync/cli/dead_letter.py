@@ -1,0 +1,122 @@
+"""`im integration dlq`: what imsync gave up on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncclick as click
+
+from imsync.cli.ask import agreed
+from imsync.cli.client import Daemon, Json
+from imsync.cli.options import NAME, command, limit, yes
+from imsync.cli.output import REFUSED, Output, how_many
+from imsync.cli.table import Table, cell, facts, prose, when
+from imsync.errors import NotFound
+
+ALL = "all"
+
+
+@command("dlq")
+@click.argument("integration", type=NAME)
+@click.option("--show", type=NAME, metavar="ID", help="Everything about one.")
+@click.option("--retry", type=NAME, metavar="ID|all", help="Try again.")
+@click.option("--discard", type=NAME, metavar="ID|all", help="Throw away.")
+@limit
+@yes
+async def dlq(
+    daemon: Daemon,
+    /,
+    integration: str,
+    show: str | None,
+    retry: str | None,
+    discard: str | None,
+    limit: int,
+    yes: bool,
+) -> Output:
+    """List the dead letters of an integration; look at, retry or discard them.
+
+    \b
+    im integration dlq prod-pd
+    im integration dlq prod-pd --retry all
+    """
+    if sum(value is not None for value in (show, retry, discard)) > 1:
+        raise click.UsageError("--show, --retry and --discard exclude each other.")
+    if show:
+        [letter] = await letters(daemon, integration, show)
+        return describe(letter)
+    if retry:
+        return await send_again(daemon, await letters(daemon, integration, retry), one=retry != ALL)
+    if discard:
+        found = await letters(daemon, integration, discard)
+        return await throw_away(daemon, found, one=discard != ALL, yes=yes)
+    page = await daemon.items("integrations", integration, "dead-letters", limit=limit)
+    return Output(page, [rows_of(page["items"])], note=how_many(page, "dead letters"))
+
+
+async def letters(daemon: Daemon, /, integration: str, which: str) -> list[Json]:
+    """The dead letter with that id, or all of them. Raises NotFound, also for another's id."""
+    found = (await daemon.items("integrations", integration, "dead-letters"))["items"]
+    if which == ALL:
+        return list(found)
+    named = [letter for letter in found if letter.get("id") == which]
+    if not named:
+        raise NotFound(
+            f"{integration} has no dead letter {which!r}",
+            hint=f"`im integration dlq {integration}` lists them",
+        )
+    return named
+
+
+async def send_again(daemon: Daemon, /, found: list[Json], *, one: bool) -> Output:
+    answers = [await daemon.post("dead-letters", str(each["id"]), "retry") for each in found]
+    text = [f"{cell(each['id'])} will be tried again" for each in found]
+    return Output(answers[0] if one else _items(answers), ["\n".join(text)], note=_none(found))
+
+
+async def throw_away(daemon: Daemon, /, found: list[Json], *, one: bool, yes: bool) -> Output:
+    if not found:
+        return Output(_items([]), [], note=_none(found))
+    what = f"the dead letter {found[0]['id']}" if one else f"{len(found)} dead letters"
+    if not agreed(f"Discard {what}, for good?", yes=yes):
+        return Output({"deleted": False}, [], note="nothing discarded", status=REFUSED)
+    for letter in found:
+        await daemon.delete("dead-letters", str(letter["id"]))
+    gone = [{"id": letter["id"], "deleted": True} for letter in found]
+    text = [f"discarded {cell(letter['id'])}" for letter in found]
+    return Output(gone[0] if one else _items(gone), ["\n".join(text)])
+
+
+def rows_of(found: list[Json]) -> Table:
+    rows = [
+        [
+            *(cell(letter.get(name)) for name in ("id", "incident", "direction", "field")),
+            cell(letter.get("attempts")),
+            when(letter.get("created_at")),
+            reason(letter.get("error")),
+        ]
+        for letter in found
+    ]
+    return Table(["id", "incident", "way", "field", "tries", "created at", "error"], rows)
+
+
+def describe(letter: Json) -> Output:
+    body = letter.get("body")
+    shown = facts(
+        letter,
+        *("id", "integration", "incident", "direction", "field", "attempts"),
+        *("created_at", "error", "hint"),
+    )
+    return Output(letter, [shown, prose(body) if isinstance(body, str) else cell(body)])
+
+
+def reason(error: Any) -> str:
+    if not isinstance(error, Mapping):
+        return cell(error)
+    return cell(error.get("message") or error.get("code"))
+
+
+def _items(found: list[Any]) -> Json:
+    return {"items": found, "next_cursor": None}
+
+
+def _none(found: list[Json]) -> str:
+    return "" if found else "no dead letters"

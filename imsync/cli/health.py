@@ -1,0 +1,144 @@
+"""`im integration test|sync-status|links`: is it in step, and does it work?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncclick as click
+
+from imsync.cli.client import Daemon, Json
+from imsync.cli.options import NAME, command, limit
+from imsync.cli.output import DONE, UNHEALTHY, Output, how_many
+from imsync.cli.table import Block, Facts, Table, cell, facts, harmless, table, when
+
+
+@command("test")
+@click.argument("integration", type=NAME)
+async def test(daemon: Daemon, /, integration: str) -> Output:
+    """Try an integration: its token, its rights, its webhooks. Exits 5 if something is amiss.
+
+    \b
+    im integration test prod-pd
+    """
+    found = await daemon.post("integrations", integration, "test")
+    checks = _things(found.get("checks"))
+    rows = [
+        ["ok" if check.get("ok") else "FAILED", cell(check.get("name")), cell(check.get("detail"))]
+        for check in checks
+    ]
+    hints = [harmless(f"hint: {check['hint']}") for check in checks if check.get("hint")]
+    return Output(
+        found,
+        [Table(["result", "check", "detail"], rows), "\n".join(hints), verdict(found)],
+        status=DONE if is_healthy(found) else UNHEALTHY,
+    )
+
+
+@command("sync-status")
+@click.argument("integration", type=NAME)
+async def sync_status(daemon: Daemon, /, integration: str) -> Output:
+    """Show whether an integration is in step. Exits 5 if something is amiss.
+
+    \b
+    im integration sync-status prod-pd
+    """
+    found = await daemon.get("integrations", integration, "sync-status")
+    text: list[Block] = [
+        facts(
+            found,
+            *("integration", "state", "sync_direction", "conflict_strategy", "links", "pending"),
+            *("oldest_pending_at", "conflicts", "blocked", "dead_letters", "drift_healed"),
+            *("last_delivery_at", "last_sweep_at"),
+        ),
+        Facts([("rate limit", limit_left(found.get("limit")))]),
+        table(_things(found.get("fields")), "field", "owner", "observed"),
+        lags(found.get("lag")),
+        "\n".join(harmless(f"problem: {problem}") for problem in found.get("problems") or []),
+        verdict(found),
+    ]
+    return Output(found, text, status=DONE if is_healthy(found) else UNHEALTHY)
+
+
+@command("links")
+@click.argument("integration", type=NAME)
+@limit
+async def links(daemon: Daemon, /, integration: str, limit: int) -> Output:
+    """List which incident is which, and what of it is not in step.
+
+    \b
+    im integration links prod-pd
+    """
+    found = await daemon.items("integrations", integration, "links", limit=limit)
+    rows = [
+        [
+            cell(link.get("incident")),
+            cell(link.get("external_id")),
+            cell(link.get("state")),
+            when(link.get("last_confirmed_at")),
+            apart(link.get("fields")),
+        ]
+        for link in _things(found["items"])
+    ]
+    return Output(
+        found,
+        [Table(["incident", "external id", "state", "confirmed at", "not in step"], rows)],
+        note=how_many(found, "links"),
+    )
+
+
+def is_healthy(found: Json) -> bool:
+    """What the daemon says of itself; if it says nothing, whether it names a problem."""
+    return bool(found.get("healthy", not found.get("problems")))
+
+
+def verdict(found: Json) -> str:
+    name = cell(found.get("integration"))
+    return f"{name} is healthy" if is_healthy(found) else f"{name} is not healthy"
+
+
+def limit_left(limit: Any) -> str:
+    """What is left of the rate limit, in a line."""
+    if not isinstance(limit, Mapping):
+        return cell(limit)
+    left = f"{cell(limit.get('remaining'))} of {cell(limit.get('limit'))} left"
+    reset = limit.get("reset_s")
+    return left if reset is None else f"{left}, again full in {cell(reset)} s"
+
+
+def lags(lag: Any) -> Table:
+    """How long a change took, each way."""
+    ways = lag if isinstance(lag, Mapping) else {}
+    rows = [
+        [
+            cell(way),
+            cell(took.get("count")),
+            took_ms(took.get("p50_ms")),
+            took_ms(took.get("p99_ms")),
+        ]
+        for way, took in ways.items()
+        if isinstance(took, Mapping)
+    ]
+    return Table(["lag", "changes", "p50", "p99"], rows)
+
+
+def took_ms(milliseconds: Any) -> str:
+    return f"{cell(milliseconds)} ms" if isinstance(milliseconds, int | float) else cell(None)
+
+
+def apart(fields: Any) -> str:
+    """The fields of a link whose state says more than that both sides agree."""
+    if not isinstance(fields, Mapping):
+        return cell(None)
+    return cell(
+        ", ".join(
+            f"{name} ({state})"
+            for name, field in fields.items()
+            if isinstance(field, Mapping) and (state := field.get("state")) not in (None, *IN_STEP)
+        )
+    )
+
+
+IN_STEP = ("in_sync", "synced", "settled", "agreed", "never")
+
+
+def _things(values: Any) -> list[Mapping[str, Any]]:
+    return [value for value in values or [] if isinstance(value, Mapping)]

@@ -1,0 +1,112 @@
+"""`im`: every command on one screen, and how a run begins and ends."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import NoReturn
+
+import asyncclick as click
+from asyncclick.exceptions import NoArgsIsHelpError
+
+from imsync import __version__
+from imsync.cli import conflict, dead_letter, health, incident, integration, status
+from imsync.cli.options import Everywhere, group
+from imsync.cli.output import DONE, INTERRUPTED, Output, complain, show
+from imsync.cli.session import Session
+from imsync.errors import ImsyncError
+
+SAYS = """Keep incidents in step between your platform and PagerDuty.
+
+    \b
+    im declare --sev SEV-2 --title "Checkout is slow"
+    im incident list --status open
+    im integration sync-status prod-pd
+"""
+
+im = group(
+    "im",
+    SAYS,
+    [
+        incident.declare,
+        group(
+            "incident",
+            "Incidents: look, change, note.",
+            [
+                incident.list_incidents,
+                incident.show,
+                incident.update,
+                incident.mitigate,
+                incident.resolve,
+                incident.close,
+                incident.reopen,
+                incident.note,
+                incident.timeline,
+            ],
+        ),
+        group(
+            "integration",
+            "Connections to external accounts.",
+            [
+                integration.configure,
+                integration.list_integrations,
+                integration.get,
+                integration.delete,
+                health.test,
+                health.links,
+                health.sync_status,
+                dead_letter.dlq,
+            ],
+        ),
+        group(
+            "conflict",
+            "What both sides changed, differently.",
+            [conflict.list_conflicts, conflict.show],
+        ),
+        status.status,
+        status.version,
+    ],
+    params=[
+        Everywhere("--url", "url", metavar="URL", help="A remote daemon. [IMSYNC_URL]"),
+        Everywhere("--token", "token", metavar="TOKEN", help="For --url. [IMSYNC_TOKEN]"),
+    ],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+click.version_option(__version__, prog_name="im", message="%(prog)s %(version)s")(im)
+
+
+async def run(args: Sequence[str]) -> int:
+    """Do what the arguments say; answers the exit status."""
+    session = Session()
+    try:
+        found = await im.main(args, prog_name="im", standalone_mode=False, obj=session)
+    except NoArgsIsHelpError as named_alone:
+        print(named_alone.format_message())
+        return DONE
+    except click.Abort:  # Ctrl-C, as asyncclick tells it
+        return INTERRUPTED
+    except (click.ClickException, ImsyncError) as error:
+        return complain(error)
+    if not isinstance(found, Output):
+        return DONE  # --help and --version have printed already
+    return show(found, as_json=session.format == "json")
+
+
+def main() -> NoReturn:
+    """The entry point."""
+    # Not asyncio's own handler: it would let a question at the terminal go on waiting.
+    signal.signal(signal.SIGINT, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a narrow terminal gets \xe9, not a traceback
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        sys.exit(asyncio.run(run(sys.argv[1:])))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

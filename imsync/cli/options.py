@@ -1,0 +1,129 @@
+"""How commands are declared: the options all of them take, and the words some choose from."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+import asyncclick as click
+
+from imsync.cli.client import Daemon
+from imsync.cli.output import Output
+from imsync.cli.session import Session
+
+P = ParamSpec("P")
+
+
+class Word(click.Choice[str]):
+    """One of a few words, in any case; shown as it is spelled."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__(words, case_sensitive=False)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - asyncclick's
+        return "|".join(self.choices)
+
+
+SEVERITY = Word("SEV-1", "SEV-2", "SEV-3", "SEV-4")
+STATUS = Word("open", "mitigated", "resolved", "closed")
+STRATEGY = Word("last-write-wins", "ownership-priority", "manual-review")
+DIRECTION = Word("inbound", "outbound", "bidirectional", "none")
+FORMAT = Word("table", "json")
+CONFLICT_STATUS = Word("pending", "resolved", "ignored")
+
+
+class Name(click.ParamType[str]):
+    """An id, name or slug: never empty, and never a step in a path."""
+
+    name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value.strip() in ("", ".", ".."):
+            self.fail(f"{value!r} names nothing.", param, ctx)
+        return value
+
+
+NAME = Name()
+
+
+class Everywhere(click.Option):
+    """An option that every command takes, before and after its name. The last one given counts."""
+
+    def __init__(self, flag: str, to: str, **attrs: Any) -> None:
+        super().__init__([flag, to], expose_value=False, callback=_remember, **attrs)
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None and param.name:
+        setattr(ctx.ensure_object(Session), param.name, value)
+
+
+def everywhere() -> list[click.Parameter]:
+    return [
+        Everywhere(
+            "--socket", "socket", metavar="PATH", help="The daemon's socket. [IMSYNC_SOCKET]"
+        ),
+        Everywhere("--as", "by", metavar="EMAIL", help="Who makes the edit. [IMSYNC_AS]"),
+        Everywhere("--format", "format", type=FORMAT, help="How to print."),
+    ]
+
+
+class Command(click.Command):
+    """A command. Its help shows its own options first."""
+
+    def __init__(self, *args: Any, **attrs: Any) -> None:
+        super().__init__(*args, **attrs)
+        self.params = [*self.params, *everywhere()]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        params = self.get_params(ctx)
+        for title, common in (("Options", False), ("Global options", True)):
+            shown = [param for param in params if isinstance(param, Everywhere) is common]
+            records = [record for param in shown if (record := param.get_help_record(ctx))]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class Group(Command, click.Group):
+    """Commands about one noun, in the order they are given. Named alone, it shows them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - asyncclick's
+        return list(self.commands)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        super().format_options(ctx, formatter)
+
+
+def group(name: str, says: str, commands: Sequence[click.Command], **attrs: Any) -> Group:
+    return Group(name, help=says, commands=list(commands), **attrs)
+
+
+def command(
+    name: str,
+) -> Callable[[Callable[Concatenate[Daemon, P], Awaitable[Output]]], click.Command]:
+    """Make a command of a function that asks the daemon and says what it found.
+
+    Goes outermost: the options below it become the function's arguments.
+    """
+
+    def make(function: Callable[Concatenate[Daemon, P], Awaitable[Output]]) -> click.Command:
+        @wraps(function)
+        async def run(*args: P.args, **options: P.kwargs) -> Output:
+            session = click.get_current_context().ensure_object(Session)
+            return await function(session.daemon(), *args, **options)
+
+        return click.command(name, cls=Command)(run)
+
+    return make
+
+
+limit = click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many."
+)
+yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def given(**values: object) -> dict[str, Any]:
+    """Those of `values` that the command line named."""
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,63 @@
+"""`im status` and `im version`."""
+
+from collections.abc import Mapping
+
+from imsync import __version__
+from imsync.cli.client import Daemon
+from imsync.cli.options import command
+from imsync.cli.output import Output
+from imsync.cli.table import Block, Facts, cell, facts, table
+from imsync.cli.wire import Unreachable
+
+
+@command("status")
+async def status(daemon: Daemon, /) -> Output:
+    """Show how the daemon is.
+
+    \b
+    im status
+    im status --format json
+    """
+    found = await daemon.get("status")
+    integrations = found.get("integrations")
+    listed = integrations if isinstance(integrations, list) else []
+    text: list[Block] = [
+        facts(found, "version", "pid"),
+        Facts([("up", duration(found["uptime_s"]))] if "uptime_s" in found else []),
+        facts(
+            {**found, "integrations": len(listed) or integrations},
+            *("listen", "socket", "database", "schema"),
+            *("integrations", "pending", "dead_letters", "conflicts"),
+        ),
+    ]
+    text.append(table(listed, "slug", "state", "name"))
+    if isinstance(sandbox := found.get("sandbox"), Mapping):
+        text += ["the sandbox", facts(sandbox, *sandbox)]
+    return Output(found, text)
+
+
+@command("version")
+async def version(daemon: Daemon, /) -> Output:
+    """Show the version of `im`, and of the daemon if it runs.
+
+    \b
+    im version
+    """
+    try:
+        theirs, note = (await daemon.get("status")).get("version"), ""
+    except Unreachable as error:
+        theirs, note = None, str(error)
+    found = {"im": __version__, "imsyncd": theirs}
+    return Output(found, [facts(found, "im", "imsyncd")], note=note)
+
+
+def duration(seconds: object) -> str:
+    """Seconds in the two largest units that say something: 93784 is `1d 2h`."""
+    if not isinstance(seconds, int | float):
+        return cell(seconds)
+    left, parts = int(seconds), list[str]()
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")):
+        count, left = divmod(left, size)
+        if count or parts or unit == "s":
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])

@@ -1,0 +1,126 @@
+"""What a command shows to people: tables and facts, as plain aligned text.
+
+Values come from other people's systems. Whatever in them could steer a terminal
+is spelled out (`\\x1b[31m`) before anything here or on a terminal shows it.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from unicodedata import combining, east_asian_width
+
+# C0 and C1 controls, half of a surrogate pair, line separators, and what reorders text.
+STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under column names, or nothing at all when there are no rows."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and what they stand for, one a line."""
+
+    pairs: Sequence[tuple[str, str]] = field(default_factory=list)
+
+
+Block: TypeAlias = str | Table | Facts
+"""A piece of what people see. A `str` is text of its own, made by us or by `prose`."""
+
+
+def harmless(value: str) -> str:
+    """The same text, on one line, with whatever could steer a terminal spelled out."""
+    return STEERING.sub(lambda found: _spelled(found[0]), re.sub(r"[\t\r\n]+", " ", value))
+
+
+def prose(value: str) -> str:
+    """As `harmless`, but text of several lines stays so."""
+    return "\n".join(harmless(line) for line in value.splitlines())
+
+
+def _spelled(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def cell(value: Any) -> str:
+    """Any value of an answer, for one cell."""
+    match value:
+        case None | "":
+            return NOTHING
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return harmless(value)
+        case int() | float():
+            return f"{value:g}" if isinstance(value, float) else str(value)
+        case _:
+            return harmless(json.dumps(value, ensure_ascii=False))
+
+
+def when(value: Any) -> str:
+    """A time of the API, without its milliseconds."""
+    text = cell(value)
+    return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$", r"\1 \2Z", text)
+
+
+def facts(thing: Mapping[str, Any], *names: str) -> Facts:
+    """Those of the thing's `names` that it has, each under its name in words."""
+    return Facts(
+        [
+            (
+                name.replace("_", " "),
+                when(thing[name]) if name.endswith("_at") else cell(thing[name]),
+            )
+            for name in names
+            if name in thing
+        ]
+    )
+
+
+def table(things: Iterable[Any], *names: str) -> Table:
+    """One row for each thing, with its `names` as columns."""
+    rows = [
+        [when(thing.get(name)) if name.endswith("at") else cell(thing.get(name)) for name in names]
+        for thing in things
+        if isinstance(thing, Mapping)
+    ]
+    return Table([name.replace("_", " ") for name in names], rows)
+
+
+def plain(block: Block) -> str:
+    """The block as aligned text: for pipes and files. Nothing is cut."""
+    match block:
+        case str():
+            return block
+        case Table(columns=columns, rows=rows):
+            return _aligned([[name.upper() for name in columns], *rows]) if rows else ""
+        case Facts(pairs=pairs):
+            return _aligned(pairs)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _width(text: str) -> int:
+    """How many cells of a terminal the text takes."""
+    return sum(
+        0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1
+        for character in text
+    )

@@ -1,0 +1,72 @@
+"""Blocks on a terminal: fitted to its width, and in colour where colour is wanted.
+
+Imported only when standard output is a terminal: rich is slow to load. It obeys
+NO_COLOR and TERM by itself.
+"""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from imsync.cli.table import Block, Facts, Table
+
+WRAP = {"title", "text", "detail", "what", "error", "because", "description", "external url"}
+STYLES = {
+    "SEV-1": "bold red",
+    "SEV-2": "red",
+    "SEV-3": "yellow",
+    "open": "red",
+    "mitigated": "yellow",
+    "resolved": "green",
+    "closed": "dim",
+    "pending": "yellow",
+    "blocked": "yellow",
+    "suspended": "red",
+    "ok": "green",
+    "FAILED": "bold red",
+}
+STYLED = {"severity", "status", "state", "result"}
+
+
+def show(blocks: Sequence[Block], *, console: Console | None = None) -> None:
+    """Print the blocks, in their order."""
+    console = console or Console(highlight=False, markup=False, emoji=False)
+    shown = [drawn for block in blocks if (drawn := _drawn(block)) is not None]
+    for number, drawn in enumerate(shown):
+        if number:
+            console.print()
+        console.print(drawn, soft_wrap=isinstance(drawn, Text))
+
+
+def _drawn(block: Block) -> Text | Grid | None:
+    match block:
+        case str():
+            return Text(block) if block else None
+        case Table(columns=columns, rows=rows):
+            return _grid(columns, rows) if rows else None
+        case Facts(pairs=pairs):
+            return _facts(pairs) if pairs else None
+
+
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
+    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in columns:
+        grid.add_column(name.upper(), no_wrap=name not in WRAP, overflow="fold")
+    for row in rows:
+        grid.add_row(*(_cell(name, text) for name, text in zip(columns, row, strict=True)))
+    return grid
+
+
+def _facts(pairs: Sequence[tuple[str, str]]) -> Grid:
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, text in pairs:
+        grid.add_row(name, _cell(name, text))
+    return grid
+
+
+def _cell(name: str, text: str) -> Text:
+    return Text(text, style=STYLES.get(text, "") if name in STYLED else "")

@@ -1,0 +1,180 @@
+"""HTTP/1.1 over a unix socket: one request, one answer, and the connection is done.
+
+Our own because it is small: an HTTP client library takes longer to import than
+the daemon takes to answer.
+"""
+
+import asyncio
+from asyncio import StreamReader
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from imsync.errors import ImsyncError
+
+PATIENCE = 60.0  # seconds; `test` waits for the external system, everything else is quick
+
+
+class Unreachable(ImsyncError):
+    """Nobody took the request: nothing has changed."""
+
+    code = "daemon_unreachable"
+
+
+class NoAnswer(ImsyncError):
+    """The request was taken, and no usable answer came back."""
+
+    code = "daemon_no_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    target: str  # path and query, encoded
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+
+class Transport(Protocol):
+    """A way to the daemon."""
+
+    @property
+    def where(self) -> str:
+        """The daemon's address, for people."""
+
+    async def exchange(self, request: Request) -> Answer:
+        """Carry one request. Raises Unreachable or NoAnswer."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnixSocket:
+    """The daemon of this machine."""
+
+    path: str
+    patience: float = PATIENCE
+
+    @property
+    def where(self) -> str:
+        return self.path
+
+    async def exchange(self, request: Request) -> Answer:
+        try:
+            async with asyncio.timeout(self.patience):
+                return await self._exchange(request)
+        except TimeoutError:
+            raise NoAnswer(
+                f"imsyncd at {self.path} did not answer within {self.patience:g} s"
+            ) from None
+
+    async def _exchange(self, request: Request) -> Answer:
+        try:
+            reader, writer = await asyncio.open_unix_connection(self.path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise Unreachable(
+                f"imsyncd is not listening on {self.path}: "
+                "start it with `imsyncd`, or name its socket with --socket"
+            ) from None
+        except OSError as error:
+            raise Unreachable(
+                f"cannot open {self.path}: {error.strerror or error}; the socket belongs to "
+                "whoever started `imsyncd`, --socket names another"
+            ) from None
+        try:
+            writer.write(encode(request))
+            await writer.drain()
+            return await read_answer(reader)
+        except (OSError, EOFError):
+            raise NoAnswer(f"imsyncd at {self.path} hung up before it had answered") from None
+        except ValueError as error:
+            raise NoAnswer(f"what listens on {self.path} is not imsyncd: {error}") from None
+        finally:
+            writer.close()
+            with suppress(OSError):  # the answer is in, or its loss is told already
+                await writer.wait_closed()
+
+
+def encode(request: Request) -> bytes:
+    """The request as it goes over the wire."""
+    headers = {
+        "Host": "localhost",
+        **request.headers,
+        "Content-Length": str(len(request.body)),
+        "Connection": "close",
+    }
+    lines = [f"{request.method} {request.target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + request.body
+
+
+async def read_answer(reader: StreamReader) -> Answer:
+    """Read one whole answer: RFC 9112, as much of it as a server may send us.
+
+    Raises EOFError where it is cut short, ValueError where it is not HTTP.
+    """
+    status = 100
+    headers: dict[str, str] = {}
+    while status < 200:  # 1xx only announce the answer
+        status = _status(await _read_line(reader))
+        headers = await _read_headers(reader)
+    return Answer(status, headers, await _read_body(reader, status=status, headers=headers))
+
+
+async def _read_line(reader: StreamReader) -> str:
+    line = await reader.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError("cut short")
+    return line.decode("latin-1").rstrip("\r\n")
+
+
+def _status(line: str) -> int:
+    protocol, _, rest = line.partition(" ")
+    code = rest[:3]
+    if not (protocol.startswith("HTTP/1.") and len(code) == 3 and code.isdecimal()):
+        raise ValueError("it does not speak HTTP")
+    return int(code)
+
+
+async def _read_headers(reader: StreamReader) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    while line := await _read_line(reader):
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return headers
+
+
+async def _read_body(reader: StreamReader, *, status: int, headers: Mapping[str, str]) -> bytes:
+    if status in (204, 304):
+        return b""
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        return await _read_chunks(reader)
+    if length := headers.get("content-length"):
+        if not length.isdecimal():
+            raise ValueError(f"its Content-Length is {length!r}")
+        return await reader.readexactly(int(length))
+    return await reader.read()  # then the end of the connection is the end of the body
+
+
+async def _read_chunks(reader: StreamReader) -> bytes:
+    chunks = []
+    while size := _chunk_size(await _read_line(reader)):
+        chunks.append(await reader.readexactly(size))
+        if await _read_line(reader):
+            raise ValueError("a chunk is longer than it says")
+    while await _read_line(reader):  # trailers: nothing that we use
+        continue
+    return b"".join(chunks)
+
+
+def _chunk_size(line: str) -> int:
+    digits = line.partition(";")[0].strip()
+    if not digits or set(digits) - set("0123456789abcdefABCDEF"):
+        raise ValueError(f"{digits!r} is no size of a chunk")
+    return int(digits, 16)
