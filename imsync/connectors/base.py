@@ -93,7 +93,7 @@ class Event:
     id: str
     type: str
     sort: Sort
-    at: Instant
+    at: Instant  # 0 where nothing depends on it and it was not told
     external_id: str | None = None
     snapshot: Snapshot | None = None
     note: Note | None = None
@@ -115,7 +115,10 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of the external log: this field was set to this value, then, by that user id."""
+    """One line of the external log: this field was set to this value, then, by that user id.
+
+    The value may be only a part of the field's external form: `Translation.fits` compares.
+    """
 
     external_id: str
     field: Field
@@ -206,8 +209,15 @@ class Connector(Protocol):
         """Several requests: reach, credentials, From user, default service."""
 
     async def subscriptions(self) -> Sequence[Subscription]: ...
-    async def subscribe(self, url: str) -> Subscription: ...
+    async def subscribe(self, url: str) -> Subscription:
+        """Have deliveries sent there. May take two requests."""
+
     async def unsubscribe(self, id_: str) -> None: ...
+    async def enable(self, id_: str) -> None:
+        """Let a subscription deliver again that was disabled for its failures."""
+
+    async def ping(self, id_: str) -> None:
+        """Have a delivery of Sort.PROOF sent over that subscription."""
 
 
 class Translation(Protocol):
@@ -239,6 +249,19 @@ class Translation(Protocol):
     def blocks(self, field: Field, snapshot: Snapshot) -> str | None:
         """Why this field cannot be written to the incident as it stands; None if it can."""
 
+    def fits(self, change: Change, value: Value) -> bool:
+        """Whether a change in the log may be the one that set this external value.
+
+        A log may tell only a part of a value; equality would then miss our own writes.
+        """
+
 
 class Unusable(ValueError):
     """A delivery that cannot be understood. The message says what is wrong with it."""
+
+
+LOOKED_UP: Mapping[Field, Kind] = {
+    Field.ASSIGNED_TO: Kind.USER,
+    Field.ESCALATION_POLICY: Kind.ESCALATION_POLICY,
+}
+"""The fields whose external value is an id that stands for a name here."""

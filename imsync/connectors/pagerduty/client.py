@@ -1,0 +1,317 @@
+"""PagerDuty's REST API, spoken: which request each question of `base.Connector` becomes."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+import aiohttp
+
+from imsync.connectors.base import (
+    Change,
+    Check,
+    Draft,
+    Entry,
+    Kind,
+    Limits,
+    Note,
+    Page,
+    Snapshot,
+    Subscription,
+    Unusable,
+)
+from imsync.connectors.pagerduty import checks, log, rest
+from imsync.connectors.pagerduty.incidents import snapshot, to_create, to_write
+from imsync.connectors.pagerduty.notes import bounded, note
+from imsync.connectors.pagerduty.reading import Object, dig, object_at, objects_at, text_at, written
+from imsync.connectors.pagerduty.rest import Rest, segment
+from imsync.connectors.pagerduty.subscriptions import (
+    DOCUMENTED,
+    HOPED_FOR,
+    subscription,
+    to_subscribe,
+)
+from imsync.core.fields import Field, Instant, Value
+from imsync.core.offset import Offset
+from imsync.errors import Gone, Refused
+
+logger = logging.getLogger(__name__)
+
+PAGE: Final = 100
+WALL: Final = 10_000
+"""PagerDuty lists no further than this."""
+
+_WITH_ASSIGNEES: Final = ("include[]", "assignees")  # their e-mails come along: no lookup
+_SCOPE_IS_FULL: Final = 2019
+
+
+def _no_id(_: str) -> str | None:
+    return None
+
+
+class PagerDuty:
+    """One PagerDuty account. Makes one request a method, but where it says otherwise.
+
+    `heard` is told after every answer, whatever its status, what its headers said of the
+    rate limit and of the clock. `priority_id` and `priority_name` are what is known of the
+    account's priorities; without them, priorities go by name where PagerDuty takes one.
+    """
+
+    def __init__(
+        self,
+        *,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        token: str,
+        from_email: str | None,
+        default_service: str | None,
+        now: Callable[[], Instant],
+        heard: Callable[[Limits | None, Offset | None], None],
+        priority_id: Callable[[str], str | None] = _no_id,
+        priority_name: Callable[[str], str | None] = _no_id,
+    ) -> None:
+        self._rest = Rest(
+            session, rest.base(base_url), rest.authorization(token), from_email, now, heard
+        )
+        self._default_service = default_service
+        self._priority_id, self._priority_name = priority_id, priority_name
+
+    def __repr__(self) -> str:
+        return f"PagerDuty({str(self._rest.base_url)!r})"
+
+    async def fetch(self, external_id: str) -> Snapshot:
+        path = f"/incidents/{segment(external_id)}"
+        return await self._rest.get(path, self._incident, _WITH_ASSIGNEES)
+
+    async def find(self, key: str, service_id: str) -> Sequence[Snapshot]:
+        """All incidents created with that key on that service, open or not, newest first.
+
+        PagerDuty reads an empty key as any key, so asking for one is refused here, and
+        what it found is compared again.
+        """
+        if not key or not service_id:
+            raise ValueError("an incident is looked for by a key and a service, neither empty")
+        found = await self._rest.get(
+            "/incidents",
+            self._page,
+            ("incident_key", key),
+            ("service_ids[]", service_id),
+            ("date_range", "all"),
+            ("sort_by", "created_at:desc"),
+            ("limit", str(PAGE)),
+        )
+        return [item for item in found.items if item.key == key and item.service_id == service_id]
+
+    async def list_open(self, start: int = 0) -> Page:
+        """A hundred of the open incidents, those open longest first; 10,000 in all at most.
+
+        Oldest first, so that what opens meanwhile moves nobody to a page already seen.
+        An incident that makes no sense is left out and logged: the others are not its hostages.
+        """
+        page = await self._rest.get(
+            "/incidents",
+            self._page,
+            ("statuses[]", "triggered"),
+            ("statuses[]", "acknowledged"),
+            ("date_range", "all"),
+            ("sort_by", "created_at:asc"),
+            ("limit", str(PAGE)),
+            ("offset", str(start)),
+            _WITH_ASSIGNEES,
+        )
+        more = page.next is not None and start + 2 * PAGE <= WALL
+        return replace(page, next=start + PAGE if more else None)
+
+    async def create(self, draft: Draft, *, actor: str | None) -> Snapshot:
+        body = to_create(draft, self._priority_id)
+        return await self._rest.write("POST", "/incidents", self._incident, body, actor=actor)
+
+    async def write(
+        self, external_id: str, changes: Mapping[Field, Value], *, actor: str | None
+    ) -> Snapshot:
+        """Set these fields to these external values; the answer is how it stands then."""
+        path, body = f"/incidents/{segment(external_id)}", to_write(changes, self._priority_id)
+        return await self._rest.write("PUT", path, self._incident, body, actor=actor)
+
+    async def log(self, external_id: str, since: Instant) -> Sequence[Change]:
+        """What was changed on one incident since then, oldest first; the last 100 entries of it.
+
+        Times are cut to whole seconds there, so this begins two seconds early. A change of
+        severity knows the urgency or the priority, not both: `mapping.fits` compares it.
+        """
+
+        def read(answer: Object, _: Instant) -> Sequence[Change]:
+            if not log.page_is_whole(answer):
+                logger.warning("incident %s: more than %d log entries at once", external_id, PAGE)
+            return log.changes(
+                answer,
+                external_id=external_id,
+                offset=self._offset(),
+                priority_name=self._priority_name,
+            )
+
+        return await self._rest.get(
+            f"/incidents/{segment(external_id)}/log_entries",
+            read,
+            ("since", written(log.since(since, offset=self._offset()))),
+            ("limit", str(PAGE)),
+        )
+
+    async def notes(self, external_id: str) -> Sequence[Note]:
+        return await self._rest.get(
+            f"/incidents/{segment(external_id)}/notes",
+            lambda answer, _: [note(found) for found in objects_at(answer, "notes")],
+        )
+
+    async def put_note(
+        self, external_id: str, text: str, *, note_id: str | None, actor: str | None
+    ) -> Note:
+        """Write a note, or put this text in place of what the note `note_id` says.
+
+        Cut to what a note holds.
+        """
+        path = f"/incidents/{segment(external_id)}/notes"
+        return await self._rest.write(
+            "PUT" if note_id else "POST",
+            f"{path}/{segment(note_id)}" if note_id else path,
+            lambda answer, _: note(object_at(answer, "note")),
+            {"note": {"content": bounded(text)}},
+            actor=actor,
+        )
+
+    async def look_up(self, kind: Kind, name: str) -> Sequence[Entry]:
+        """Ask for one name: what was found, or its Entry with an id of None.
+
+        PagerDuty's search is fuzzy; what counts is the same name, in the same case if
+        there is one. Of priorities, which are listed whole, all are answered.
+        """
+        if not name.strip():
+            raise ValueError(f"a {kind} has a name")
+        if kind is Kind.PRIORITY:
+            listed = await self.list_priorities()
+            known = any(entry.name.casefold() == name.casefold() for entry in listed)
+            return listed if known else [*listed, Entry(kind, name, None)]
+        plural, key = _WHERE[kind]
+
+        def read(answer: Object, _: Instant) -> Sequence[Entry]:
+            same = [
+                _entry(kind, item, key)
+                for item in objects_at(answer, plural)
+                if (dig(item, key) or "").casefold() == name.casefold()
+            ]
+            best = sorted(same, key=lambda entry: entry.name != name)[:1]
+            return best or [Entry(kind, name, None)]
+
+        return await self._rest.get(f"/{plural}", read, ("query", name), ("limit", str(PAGE)))
+
+    async def look_up_id(self, kind: Kind, id_: str) -> Entry:
+        """The name behind an id. Raises Gone when there is none."""
+        if kind is Kind.PRIORITY:
+            for entry in await self.list_priorities():
+                if entry.id == id_:
+                    return entry
+            raise Gone(f"PagerDuty has no priority {id_}", status=404)
+        plural, key = _WHERE[kind]
+        return await self._rest.get(
+            f"/{plural}/{segment(id_)}",
+            lambda answer, _: _entry(kind, object_at(answer, kind.value), key),
+        )
+
+    async def list_priorities(self) -> Sequence[Entry]:
+        """The account's priorities; none when it has none (404, 402)."""
+
+        def read(answer: Object, _: Instant) -> Sequence[Entry]:
+            found = [
+                _entry(Kind.PRIORITY, item, "name") for item in objects_at(answer, "priorities")
+            ]
+            return [entry for entry in found if entry.name.strip("-")]  # unused ones are `---`
+
+        try:
+            return await self._rest.get("/priorities", read, ("limit", str(PAGE)))
+        except Refused as error:
+            if error.status in (402, 404):
+                return []
+            raise
+
+    async def check(self) -> Sequence[Check]:
+        """Several requests: reach, credentials, the clocks, From user, default service."""
+        return await checks.run(self._rest, self.look_up, default_service=self._default_service)
+
+    async def subscriptions(self) -> Sequence[Subscription]:
+        return await self._rest.get(
+            "/webhook_subscriptions",
+            lambda answer, _: [
+                subscription(found) for found in objects_at(answer, "webhook_subscriptions")
+            ],
+            ("limit", str(PAGE)),
+        )
+
+    async def subscribe(self, url: str) -> Subscription:
+        """Have the account's incident events sent there. May take two requests.
+
+        Events that PagerDuty does not promise to webhooks are asked for first, and left
+        out when it refuses them.
+        """
+        try:
+            return await self._subscribe(url, (*DOCUMENTED, *HOPED_FOR))
+        except Refused as error:
+            if error.status != 400 or error.number == _SCOPE_IS_FULL:
+                raise
+            return await self._subscribe(url, DOCUMENTED)
+
+    async def _subscribe(self, url: str, events: tuple[str, ...]) -> Subscription:
+        return await self._rest.write(
+            "POST",
+            "/webhook_subscriptions",
+            lambda answer, _: subscription(object_at(answer, "webhook_subscription")),
+            to_subscribe(url, events),
+            actor=None,
+        )
+
+    async def unsubscribe(self, id_: str) -> None:
+        """The subscription is no longer there, whoever removed it."""
+        with suppress(Gone):
+            await self._rest.write(
+                "DELETE", f"/webhook_subscriptions/{segment(id_)}", _nothing, actor=None
+            )
+
+    async def enable(self, id_: str) -> None:
+        """Let a subscription deliver again that PagerDuty has disabled."""
+        path = f"/webhook_subscriptions/{segment(id_)}/enable"
+        await self._rest.write("POST", path, _nothing, actor=None)
+
+    async def ping(self, id_: str) -> None:
+        """Have a test event sent over that subscription."""
+        path = f"/webhook_subscriptions/{segment(id_)}/ping"
+        await self._rest.write("POST", path, _nothing, actor=None)
+
+    def _offset(self) -> int:
+        return self._rest.offset.ms if self._rest.offset else 0
+
+    def _incident(self, answer: Object, sent: Instant) -> Snapshot:
+        """As of when we asked: later is more than we know."""
+        return snapshot(object_at(answer, "incident"), as_of=sent, offset=self._offset())
+
+    def _page(self, answer: Object, sent: Instant) -> Page:
+        items = []
+        for found in objects_at(answer, "incidents"):
+            try:
+                items.append(snapshot(found, as_of=sent, offset=self._offset()))
+            except Unusable as error:
+                logger.warning("an incident in a list makes no sense: %s", error)
+        return Page(items, next=0 if answer.get("more") is True else None)
+
+
+_WHERE: Final = {
+    Kind.USER: ("users", "email"),
+    Kind.ESCALATION_POLICY: ("escalation_policies", "name"),
+}
+
+
+def _entry(kind: Kind, found: Object, key: str) -> Entry:
+    return Entry(kind, text_at(found, key), text_at(found, "id"))
+
+
+def _nothing(_: Object, __: Instant) -> None:
+    return None

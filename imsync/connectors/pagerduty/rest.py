@@ -1,0 +1,247 @@
+"""PagerDuty's REST API as a road: one request, one answer, every failure by its remedy.
+
+What a failure means, for a read and for a write:
+
+    ================================  ============  ============
+    the request                       read          write
+    ================================  ============  ============
+    never left: no connection         Unavailable   Unavailable
+    left, and no answer came          Unavailable   Unknown
+    429; 1005 (changed meanwhile)     Unavailable   Unavailable
+    408, 5xx                          Unavailable   Unknown
+    3xx: someone else is answering    Unavailable   Unavailable
+    401; 403 but for the next row     Unauthorized  Unauthorized
+    403 for this operation only       Refused       Refused
+    404                               Gone          Gone
+    402, 413, other 4xx               Refused       Refused
+    2xx that makes no sense           Unavailable   Unknown
+    ================================  ============  ============
+
+No retries, no redirects, no more than 8 MiB of an answer. The token is in no message.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from imsync.connectors.base import Limits, Unusable
+from imsync.connectors.pagerduty.headers import clock_offset, limits, wait
+from imsync.connectors.pagerduty.reading import Object, dig, parsed
+from imsync.core.fields import Instant
+from imsync.core.offset import Offset
+from imsync.errors import (
+    ExternalError,
+    Gone,
+    Refused,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+    UserError,
+)
+
+T = TypeVar("T")
+Read = Callable[[Object, Instant], T]
+Heard = Callable[[Limits | None, Offset | None], None]
+
+TIMEOUT: Final = aiohttp.ClientTimeout(total=20, connect=5)
+LARGEST: Final = 8 * 1024 * 1024
+
+_DENIED_HERE: Final = (2010, 1018)  # Access Denied, Requester not authorized: to do this
+_CHANGED_MEANWHILE: Final = 1005
+_NEVER_LEFT: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ServerFingerprintMismatch,
+    aiohttp.InvalidURL,
+)
+
+
+@dataclass(slots=True)
+class Rest:
+    """The road to one account."""
+
+    session: aiohttp.ClientSession
+    base_url: URL
+    authorization: str = field(repr=False)
+    from_email: str | None
+    now: Callable[[], Instant]
+    heard: Heard = field(repr=False)
+    offset: Offset | None = None  # as far as the answers have told
+
+    async def get(self, path: str, read: Read[T], *params: tuple[str, str]) -> T:
+        """What `read` makes of the answer to this; it is also told when we asked."""
+        return await self._call("GET", path, read, params=params)
+
+    async def write(
+        self,
+        method: str,
+        path: str,
+        read: Read[T],
+        body: Object | None = None,
+        *,
+        actor: str | None,
+    ) -> T:
+        """The same of a request that changes something, as `actor` or else the usual user."""
+        return await self._call(method, path, read, body=body, actor=actor)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        read: Read[T],
+        *,
+        params: Sequence[tuple[str, str]] = (),
+        body: Object | None = None,
+        actor: str | None = None,
+    ) -> T:
+        call = f"{method} {path}"
+        writes = method != "GET"
+        sent = self.now()
+        try:
+            async with self.session.request(
+                method,
+                self.base_url.joinpath(path.lstrip("/"), encoded=True).with_query(list(params)),
+                headers=self._headers(actor if writes else None, writes=writes),
+                data=None if body is None else orjson.dumps(body),
+                allow_redirects=False,
+                raise_for_status=False,
+                timeout=TIMEOUT,
+            ) as response:
+                self._hear(response.headers, sent)
+                answer = await _bounded(response)
+        except _NEVER_LEFT as error:
+            raise Unavailable(f"{call}: no connection to PagerDuty: {self._safe(error)}") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            why = self._safe(error) or type(error).__name__
+            raise _lost(writes, f"{call}: no answer from PagerDuty: {why}") from None
+        if not 200 <= response.status < 300:
+            raise self._failure(call, writes, response, answer or b"")
+        if answer is None:
+            raise _lost(writes, f"{call}: the answer is larger than {LARGEST} bytes")
+        try:
+            return read({} if response.status == 204 else parsed(answer), sent)
+        except Unusable as error:
+            raise _lost(writes, f"{call}: the answer makes no sense: {self._safe(error)}") from None
+
+    def _headers(self, actor: str | None, *, writes: bool) -> Mapping[str, str]:
+        headers = {
+            "Accept": "application/vnd.pagerduty+json;version=2",
+            "Authorization": self.authorization,
+        }
+        if writes:
+            headers["Content-Type"] = "application/json"
+            if from_ := _address(actor) or _address(self.from_email):
+                headers["From"] = from_
+        return headers
+
+    def _hear(self, headers: Mapping[str, str], sent: Instant) -> None:
+        measured = clock_offset(headers, sent=sent, received=self.now())
+        if measured is not None:
+            self.offset = self.offset.narrowed(measured) if self.offset else measured
+        self.heard(limits(headers), measured)
+
+    def _failure(
+        self, call: str, writes: bool, response: aiohttp.ClientResponse, answer: bytes
+    ) -> ExternalError:
+        status = response.status
+        number, said = _complaint(answer)
+        message = f"{call}: {status} {self._safe(said or response.reason or '')}".rstrip()
+        if number:
+            message = f"{message} ({number})"
+        retry_after = wait(response.headers, limited=status == 429, now=self.now())
+        if status == 429 or number == _CHANGED_MEANWHILE:
+            return Unavailable(message, retry_after=retry_after)
+        if status == 408 or status >= 500:
+            kind = Unknown if writes else Unavailable
+            return kind(message, retry_after=retry_after)
+        if status < 400:
+            return Unavailable(message, hint="is the base URL that of PagerDuty's API?")
+        if status == 401 or (status == 403 and number not in _DENIED_HERE):
+            return Unauthorized(message, hint="check the API key, and what it may do")
+        return (Gone if status == 404 else Refused)(message, status=status, number=number)
+
+    def _safe(self, said: object) -> str:
+        """What was said, on one short line; without the token, should anyone have echoed it."""
+        token = self.authorization.rpartition("=")[2].rpartition(" ")[2]
+        return " ".join(str(said).replace(token, "(the token)").split())[:500]
+
+
+def base(url: str) -> URL:
+    """The root of the API, however it is written down. Raises UserError."""
+    written = url.strip().rstrip("/")
+    try:
+        root = URL(written if "://" in written else f"https://{written}")
+        usable = root.scheme in ("https", "http") and bool(root.host) and root.user is None
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UserError(
+            "the base URL is no address of an API",
+            hint="https://api.pagerduty.com, or https://api.eu.pagerduty.com in the EU",
+        )
+    return root.with_query(None).with_fragment(None)
+
+
+def authorization(token: str) -> str:
+    """The header for an API key or an OAuth token, also when its scheme is written before it."""
+    key = token.strip()
+    for scheme in ("bearer ", "token token="):
+        if key.lower().startswith(scheme):
+            key = key[len(scheme) :].strip()
+            break
+    else:
+        scheme = "bearer " if key.startswith("pdus+") else "token token="
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise UserError(
+            "this is no PagerDuty token", hint="it has letters, digits, + - _ and no spaces"
+        )
+    return f"Bearer {key}" if scheme == "bearer " else f"Token token={key}"
+
+
+def segment(id_: str) -> str:
+    """An id as a part of a path. Raises Gone for what cannot be one, so that none strays."""
+    if not id_ or len(id_) > 128 or id_.strip(".") == "":
+        raise Gone(f"PagerDuty has nothing by the id {id_[:128]!r}", status=404)
+    return quote(id_, safe="")
+
+
+def _lost(writes: bool, message: str) -> Unavailable:
+    return Unknown(message) if writes else Unavailable(message)
+
+
+def _address(email: str | None) -> str | None:
+    """An e-mail address fit for a header; anything else would be refused, or worse."""
+    return email if email and email.isprintable() and "@" in email and " " not in email else None
+
+
+def _complaint(answer: bytes) -> tuple[int, str]:
+    """PagerDuty's own error code and words; 0 and nothing where it is not PagerDuty's form."""
+    try:
+        error = parsed(answer).get("error")
+    except Unusable:
+        return 0, ""
+    if not isinstance(error, dict):
+        return 0, error if isinstance(error, str) else ""
+    number, details = error.get("code"), error.get("errors")
+    said = [dig(error, "message") or ""]
+    if isinstance(details, list):
+        said.extend(str(item) for item in details)
+    elif details:
+        said.append(str(details))
+    return number if type(number) is int else 0, ": ".join(filter(None, said))
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes | None:
+    """The whole body; None if it is larger than anything PagerDuty has to say."""
+    whole = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        whole += chunk
+        if len(whole) > LARGEST:
+            return None
+    return bytes(whole)
