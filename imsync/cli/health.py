@@ -8,7 +8,7 @@ import asyncclick as click
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command, limit
 from imsync.cli.output import DONE, UNHEALTHY, Output, how_many
-from imsync.cli.table import Block, Facts, Table, cell, facts, harmless, table, when
+from imsync.cli.table import Block, Table, cell, facts, harmless, table, when
 
 
 @command("test")
@@ -44,12 +44,11 @@ async def sync_status(daemon: Daemon, /, integration: str) -> Output:
     found = await daemon.get("integrations", integration, "sync-status")
     text: list[Block] = [
         facts(
-            found,
+            {**found, "rate_limit": limit_left(found.get("limit"))},
             *("integration", "state", "sync_direction", "conflict_strategy", "links", "pending"),
             *("oldest_pending_at", "conflicts", "blocked", "dead_letters", "drift_healed"),
-            *("last_delivery_at", "last_sweep_at"),
+            *("last_delivery_at", "last_sweep_at", "rate_limit"),
         ),
-        Facts([("rate limit", limit_left(found.get("limit")))]),
         table(_things(found.get("fields")), "field", "owner", "observed"),
         lags(found.get("lag")),
         "\n".join(harmless(f"problem: {problem}") for problem in found.get("problems") or []),
@@ -124,6 +123,9 @@ def took_ms(milliseconds: Any) -> str:
     return f"{cell(milliseconds)} ms" if isinstance(milliseconds, int | float) else cell(None)
 
 
+IN_STEP = ("in_step", "in_sync", "synced", "settled", "agreed")
+
+
 def apart(fields: Any) -> str:
     """The fields of a link whose state says more than that both sides agree."""
     if not isinstance(fields, Mapping):
@@ -135,9 +137,6 @@ def apart(fields: Any) -> str:
             if isinstance(field, Mapping) and (state := field.get("state")) not in (None, *IN_STEP)
         )
     )
-
-
-IN_STEP = ("in_sync", "synced", "settled", "agreed", "never")
 
 
 def _things(values: Any) -> list[Mapping[str, Any]]:

@@ -1,11 +1,13 @@
 """`im declare` and `im incident`: the platform's incidents."""
 
+from datetime import UTC, datetime
+
 import asyncclick as click
 
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, SEVERITY, STATUS, command, given, limit
 from imsync.cli.output import Output, how_many
-from imsync.cli.table import Block, Table, cell, facts, harmless, prose, table, when
+from imsync.cli.table import Block, Table, ago, cell, facts, harmless, prose, table, when
 
 
 @command("declare")
@@ -39,9 +41,11 @@ async def list_incidents(daemon: Daemon, /, limit: int, **filters: str | None) -
     im incident list --severity SEV-1 --format json
     """
     found = await daemon.items("incidents", limit=limit, **filters)
+    now = datetime.now(UTC)
+    shown = [{**each, "changed": ago(each.get("updated_at"), now=now)} for each in found["items"]]
     return Output(
         found,
-        [table(found["items"], "id", "severity", "status", "title", "assigned_to", "updated_at")],
+        [table(shown, "id", "severity", "status", "changed", "assigned_to", "title")],
         note=how_many(found, "incidents"),
     )
 

@@ -14,13 +14,14 @@ P = ParamSpec("P")
 
 
 class Word(click.Choice[str]):
-    """One of a few words, in any case; shown as it is spelled."""
+    """One of a few words, in any case; shown as it is spelled here."""
 
     def __init__(self, *words: str) -> None:
-        super().__init__(words, case_sensitive=False)
+        super().__init__(words)
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - asyncclick's
-        return "|".join(self.choices)
+    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:  # noqa: ARG002 - asyncclick's
+        said = str(choice)
+        return next((word for word in self.choices if word.lower() == said.lower()), said)
 
 
 SEVERITY = Word("SEV-1", "SEV-2", "SEV-3", "SEV-4")

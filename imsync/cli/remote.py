@@ -1,6 +1,8 @@
 """HTTP to a daemon on another machine. Imported only for `--url`: aiohttp is slow to load."""
 
+import os
 from dataclasses import dataclass
+from errno import errorcode
 from urllib.parse import urlsplit
 
 from aiohttp import (
@@ -49,9 +51,8 @@ class Remote:
             ):
                 body = await response.read()
         except ClientConnectorError as error:
-            reason = error.strerror or str(error)
             raise Unreachable(
-                f"imsyncd does not answer at {self.where} ({reason}): "
+                f"imsyncd does not answer at {self.where} ({_reason(error.os_error)}): "
                 "start it there with `imsyncd`, or name another with --url"
             ) from None
         except TimeoutError:
@@ -64,3 +65,10 @@ class Remote:
             ) from None
         names = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status, names, body)
+
+
+def _reason(error: OSError) -> str:
+    """Why there is no connection, in the system's words; asyncio puts its own over them."""
+    if error.errno is not None and error.errno in errorcode:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

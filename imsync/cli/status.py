@@ -6,7 +6,7 @@ from imsync import __version__
 from imsync.cli.client import Daemon
 from imsync.cli.options import command
 from imsync.cli.output import Output
-from imsync.cli.table import Block, Facts, cell, facts, table
+from imsync.cli.table import Block, cell, facts, table
 from imsync.cli.wire import Unreachable
 
 
@@ -22,11 +22,13 @@ async def status(daemon: Daemon, /) -> Output:
     integrations = found.get("integrations")
     listed = integrations if isinstance(integrations, list) else []
     text: list[Block] = [
-        facts(found, "version", "pid"),
-        Facts([("up", duration(found["uptime_s"]))] if "uptime_s" in found else []),
         facts(
-            {**found, "integrations": len(listed) or integrations},
-            *("listen", "socket", "database", "schema"),
+            {
+                **found,
+                "up": duration(found.get("uptime_s")),
+                "integrations": len(listed) or integrations,
+            },
+            *("version", "pid", "up", "listen", "socket", "database", "schema"),
             *("integrations", "pending", "dead_letters", "conflicts"),
         ),
     ]

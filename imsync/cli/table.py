@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias
 from unicodedata import combining, east_asian_width
 
@@ -71,6 +72,18 @@ def when(value: Any) -> str:
     """A time of the API, without its milliseconds."""
     text = cell(value)
     return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$", r"\1 \2Z", text)
+
+
+def ago(value: Any, *, now: datetime) -> str:
+    """How long before `now` a time of the API was, in its largest unit: `5m`."""
+    try:
+        seconds = int((now - datetime.fromisoformat(value)).total_seconds())
+    except (TypeError, ValueError):
+        return cell(value)
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{max(seconds, 0)}s"  # the daemon's clock may be ahead of ours
 
 
 def facts(thing: Mapping[str, Any], *names: str) -> Facts:

@@ -12,7 +12,11 @@ from rich.text import Text
 
 from imsync.cli.table import Block, Facts, Table
 
-WRAP = {"title", "text", "detail", "what", "error", "because", "description", "external url"}
+# These give way when a terminal is narrow; ids and times stay whole.
+WRAP = {
+    *("title", "text", "detail", "what", "error", "because", "description", "name", "external url"),
+    *("value", "platform", "external", "not in step"),
+}
 STYLES = {
     "SEV-1": "bold red",
     "SEV-2": "red",
