@@ -59,7 +59,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A few values here, fewer there. `back` says what one reads as when nothing better is known."""
+    """A few values here, fewer there. `back` is what one reads as when nothing better is known."""
 
     there: Mapping[str, str]
     back: Mapping[str, str]

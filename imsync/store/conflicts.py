@@ -91,13 +91,12 @@ def record(
     )
 
 
-def is_pending(conn: Connection, link_id: int, field: Field) -> bool:
-    row = conn.execute(
-        "SELECT EXISTS (SELECT 1 FROM conflicts"
-        " WHERE link_id = ? AND field = ? AND status = 'pending')",
-        (link_id, field),
-    ).fetchone()
-    return bool(row[0])
+def held(conn: Connection, link_id: int) -> set[Field]:
+    """The fields of a link that a person has been asked about."""
+    rows = conn.execute(
+        "SELECT field FROM conflicts WHERE link_id = ? AND status = 'pending'", (link_id,)
+    )
+    return {Field(row["field"]) for row in rows}
 
 
 def close(

@@ -23,6 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Connection: TypeAlias = sqlite3.Connection
+DatabaseError: TypeAlias = sqlite3.Error
 
 _CHECKPOINT_PAGES = 4_000
 """16 MB of WAL between checkpoints: they are what the slowest commits wait for."""
@@ -53,7 +54,7 @@ class Database:
         `:memory:` has one connection for everything. Raises schema.TooNew.
         """
         if str(path) != ":memory:":
-            Path(path).touch(mode=0o600)
+            await asyncio.to_thread(Path(path).touch, mode=0o600)
         writer = await _connect(path, writing=True)
         try:
             await _on_thread(writer, schema.upgrade)

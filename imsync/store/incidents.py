@@ -69,7 +69,8 @@ def create(
     for field in Field:
         edit = values.get(field, Edit(None, now))
         conn.execute(
-            "INSERT INTO incident_fields (incident_id, field, value, at, by) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO incident_fields (incident_id, field, value, at, by)"
+            " VALUES (?, ?, ?, ?, ?)",
             (row["id"], field, edit.value, edit.at, edit.by),
         )
     return int(row["id"])

@@ -1,16 +1,19 @@
 """The journal: what was decided, when, from which edits, and why. Append-only."""
 
 from imsync.core.fields import Base, Edit, Field, Instant, Seen
-from imsync.core.merge import Decision
 from imsync.store.database import Connection
 from imsync.store.values import known_text, text_of
+
+CONFIRMED = "confirmed"
+"""What is journalled beside the verdicts: a push has arrived."""
 
 
 def write(
     conn: Connection,
     link_id: int,
     field: Field,
-    decision: Decision,
+    verdict: str,
+    because: str,
     *,
     base: Base,
     platform: Edit,
@@ -18,7 +21,10 @@ def write(
     lag: int | None,
     now: Instant,
 ) -> None:
-    """Note a decision. `lag` is how long the edit it carries took to arrive (ms)."""
+    """Note a decision, or that a push is `confirmed`.
+
+    `lag` is how many ms the edit took to arrive on the other side, where it did.
+    """
     conn.execute(
         "INSERT INTO journal (at, link_id, field, verdict, because, base_platform, base_external,"
         " platform, platform_at, platform_by, external, external_at, external_by, lag)"
@@ -27,8 +33,8 @@ def write(
             now,
             link_id,
             field,
-            decision.verdict,
-            decision.because,
+            verdict,
+            because,
             known_text(base.platform),
             known_text(base.external),
             text_of(platform.value),
@@ -39,6 +45,22 @@ def write(
             seen.by if seen else None,
             lag,
         ),
+    )
+
+
+def confirmed(conn: Connection, link_id: int, field: Field, edit: Edit, *, now: Instant) -> None:
+    """The external side has this edit."""
+    write(
+        conn,
+        link_id,
+        field,
+        CONFIRMED,
+        "the external side has it",
+        base=Base(),
+        platform=edit,
+        seen=None,
+        lag=max(0, now - edit.at),
+        now=now,
     )
 
 

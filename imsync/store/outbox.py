@@ -91,13 +91,13 @@ def claim(conn: Connection, integration_id: str, *, now: Instant, lease: int) ->
     return Claim(first["link_id"], {row["what"]: row["attempt"] for row in rows})
 
 
-def holds(conn: Connection, claim: Claim) -> bool:
-    """Whether the lease is still this claim's."""
+def holds(conn: Connection, claim: Claim, whats: Iterable[str]) -> bool:
+    """Whether the lease on these is still this claim's."""
     return all(
         conn.execute(
-            f"SELECT 1 FROM outbox WHERE {_HELD}", (claim.link_id, what, attempt)
+            f"SELECT 1 FROM outbox WHERE {_HELD}", (claim.link_id, what, claim.attempts[what])
         ).fetchone()
-        for what, attempt in claim.attempts.items()
+        for what in whats
     )
 
 
@@ -128,16 +128,9 @@ def give_back(conn: Connection, claim: Claim) -> None:
         )
 
 
-def end_leases(conn: Connection, *, until: Instant | None = None) -> None:
-    """End the leases that ran out by `until`; all of them (None) when a daemon starts.
-
-    The lock file says that nobody else can be holding one then.
-    """
-    conn.execute(
-        "UPDATE outbox SET state = 'pending', leased_until = NULL"
-        " WHERE state = 'sending' AND leased_until <= ?",
-        (2**62 if until is None else until,),
-    )
+def end_leases(conn: Connection) -> None:
+    """End every lease: a daemon is starting, and the lock says that no other holds one."""
+    conn.execute("UPDATE outbox SET state = 'pending', leased_until = NULL WHERE state = 'sending'")
 
 
 def owed(conn: Connection, link_id: int) -> dict[str, str]:

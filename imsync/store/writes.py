@@ -37,7 +37,7 @@ def remember(
     value: Value,
     edit: Edit,
     now: Instant,
-) -> int:
+) -> Write:
     row = conn.execute(
         "INSERT INTO writes (link_id, field, before, as_of, value, platform, edit_at, sent_at,"
         " state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'sending') RETURNING id",
@@ -52,7 +52,7 @@ def remember(
             now,
         ),
     ).fetchone()
-    return int(row["id"])
+    return Write(row["id"], link_id, field, before, as_of, value, edit, now)
 
 
 def unsettled(conn: Connection, link_id: int) -> list[Write]:
@@ -80,11 +80,25 @@ def landed(conn: Connection, id_: int, at: Instant) -> None:
     conn.execute("UPDATE writes SET state = 'done', at = ? WHERE id = ?", (at, id_))
 
 
-def failed(conn: Connection, id_: int) -> None:
-    """It was not carried out, and never will be."""
-    conn.execute("UPDATE writes SET state = 'failed' WHERE id = ?", (id_,))
+def failed(conn: Connection, link_id: int) -> None:
+    """What was being sent was not carried out, and never will be."""
+    conn.execute(
+        "UPDATE writes SET state = 'failed' WHERE link_id = ? AND state = 'sending'", (link_id,)
+    )
 
 
-def doubt(conn: Connection, id_: int) -> None:
-    """No answer came: it may have been carried out."""
-    conn.execute("UPDATE writes SET state = 'unknown' WHERE id = ? AND state = 'sending'", (id_,))
+def doubt(conn: Connection, link_id: int | None = None) -> None:
+    """No answer came to what was being sent (on all links: we were stopped): it may have landed."""
+    conn.execute(
+        "UPDATE writes SET state = 'unknown' WHERE state = 'sending' AND link_id = ?"
+        if link_id is not None
+        else "UPDATE writes SET state = 'unknown' WHERE state = 'sending'",
+        () if link_id is None else (link_id,),
+    )
+
+
+def give_up(conn: Connection, link_id: int, ids: list[int] | None = None) -> None:
+    """These (or all unsettled) writes of a link are taken not to have landed."""
+    for write in unsettled(conn, link_id):
+        if ids is None or write.id in ids:
+            conn.execute("UPDATE writes SET state = 'failed' WHERE id = ?", (write.id,))

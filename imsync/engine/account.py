@@ -1,0 +1,151 @@
+"""One integration at work: the account over there, and the permits to ask it."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeVar
+
+from imsync.connectors import TRANSLATIONS
+from imsync.connectors.base import LOOKED_UP, Connector, Entry, Kind, Snapshot, Translation
+from imsync.core.fields import Field, Instant, Value
+from imsync.core.maps import NotLookedUp, NoTranslation
+from imsync.core.schedule import RetryPolicy
+from imsync.engine.carry_out import maps_of
+from imsync.engine.limiter import Limiter
+from imsync.errors import ExternalError, Gone, Unauthorized, Unknown
+from imsync.store import directory, integrations
+from imsync.store.database import Connection, Database
+from imsync.store.integrations import Integration
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A name (or an id) that has to be looked up before a value can cross."""
+
+    kind: Kind
+    name: str | None = None
+    id: str | None = None
+
+
+@dataclass(slots=True)
+class Account:
+    """What the loops of one integration share: connection, permits, clock, chance."""
+
+    integration: Integration
+    connector: Connector
+    limiter: Limiter
+    db: Database
+    now: Callable[[], Instant]
+    rng: Random
+    max_attempts: int
+    priorities: dict[str, str] = field(default_factory=dict)  # name -> id
+
+    @property
+    def id(self) -> str:
+        return self.integration.id
+
+    @property
+    def translation(self) -> Translation:
+        return TRANSLATIONS[self.integration.integration_type]
+
+    @property
+    def retries(self) -> RetryPolicy:
+        return RetryPolicy(self.integration.backoff_multiplier, self.max_attempts)
+
+    async def ask(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Make one request to the other side, when there is a permit for it.
+
+        This is the only place that meets a connector's bugs: they cost the item in hand
+        an attempt, not the loop. Raises ExternalError.
+        """
+        await self.limiter.acquire()
+        return await self.ask_at_once(request)
+
+    async def ask_at_once(self, request: Callable[[], Awaitable[T]]) -> T:
+        """The same with a permit that the caller has acquired."""
+        try:
+            return await request()
+        except ExternalError:
+            raise
+        except Exception as error:
+            log.exception("%s: a bug in the connector", self.integration.slug)
+            raise Unknown(f"a bug in the connector: {type(error).__name__}") from error
+
+    async def suspended(self) -> bool:
+        current = await self.db.read(integrations.get, self.id)
+        return current.suspended_because is not None
+
+    async def suspend(self, error: Unauthorized) -> None:
+        """Stop until the test passes: one alarm, and no dead letters for what waits."""
+        log.error("%s: suspended: %s %s", self.integration.slug, error, error.hint)
+        await self.db.run(integrations.suspend, self.id, str(error))
+
+    async def look_up(self, needs: Iterable[Need]) -> None:
+        """Look names up and keep what was found, also that there was nothing.
+
+        Raises ExternalError when the other side cannot say.
+        """
+        for need in needs:
+            entries = await self.ask(lambda need=need: self._look_up(need))  # type: ignore[misc]
+            await self.db.run(keep, self.id, entries, now=self.now())
+
+    async def _look_up(self, need: Need) -> Sequence[Entry]:
+        if need.name is not None:
+            return await self.connector.look_up(need.kind, need.name)
+        assert need.id is not None  # a Need has one or the other
+        try:
+            return [await self.connector.look_up_id(need.kind, need.id)]
+        except Gone:
+            # Someone who has left the account is known by id alone.
+            return [Entry(need.kind, need.id, need.id)]
+
+    async def load_priorities(self) -> None:
+        """Learn the account's priorities, if it has any. Raises ExternalError."""
+        entries = await self.ask(self.connector.list_priorities)
+        await self.db.run(keep, self.id, entries, now=self.now())
+        self.priorities.clear()
+        self.priorities.update({entry.name: entry.id for entry in entries if entry.id})
+
+
+# Units of work.
+
+
+def keep(conn: Connection, integration_id: str, entries: Iterable[Entry], *, now: Instant) -> None:
+    for entry in entries:
+        directory.put(conn, integration_id, entry.kind, entry.name, entry.id, now=now)
+
+
+def needs(
+    conn: Connection,
+    integration_id: str,
+    *,
+    snapshots: Iterable[Snapshot] = (),
+    outgoing: Iterable[tuple[Field, Value]] = (),
+) -> list[Need]:
+    """What has to be looked up before these snapshots can be read and these values written."""
+    maps = maps_of(conn, integrations.get(conn, integration_id))
+    found: dict[Need, None] = {}
+    for snapshot in snapshots:
+        learnt = {(entry.kind, entry.id) for entry in snapshot.learnt}
+        for field_, kind in LOOKED_UP.items():
+            id_ = snapshot.fields.get(field_)
+            if id_ is not None and (kind, id_) not in learnt:
+                try:
+                    maps[field_].decode(id_, given=None)
+                except NotLookedUp:
+                    found[Need(kind, id=id_)] = None
+                except NoTranslation:
+                    continue
+    for field_, value in outgoing:
+        if field_ in LOOKED_UP and value is not None:
+            try:
+                maps[field_].encode(value)
+            except NotLookedUp:
+                found[Need(LOOKED_UP[field_], name=value)] = None
+            except NoTranslation:
+                continue
+    return list(found)

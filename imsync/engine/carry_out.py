@@ -1,0 +1,256 @@
+"""Verdicts -> rows: the one writer of outcomes.
+
+`observe` notes what was learnt of the external side, `reconcile` decides a link's
+fields and carries the decisions out. Every flow is these two, in one unit of work.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from imsync.connectors import TRANSLATIONS
+from imsync.connectors.base import Snapshot
+from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Seen, Side
+from imsync.core.maps import ValueMap
+from imsync.core.merge import Decision, Terms, Verdict
+from imsync.core.plan import Blocked, Standing, plan
+from imsync.core.schedule import handicap
+from imsync.store import conflicts, directory, incidents, integrations, journal, links, outbox
+from imsync.store.database import Connection
+from imsync.store.incidents import Incident
+from imsync.store.integrations import Integration
+from imsync.store.links import Link
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that is known of one link, as it is inside one unit of work."""
+
+    link: Link
+    integration: Integration
+    incident: Incident
+    standings: dict[Field, Standing]
+    terms: dict[Field, Terms]
+    maps: dict[Field, ValueMap]
+
+
+def maps_of(conn: Connection, integration: Integration) -> dict[Field, ValueMap]:
+    """The integration's value maps, knowing the names that have been looked up."""
+    translation = TRANSLATIONS[integration.integration_type]
+    return dict(translation.maps(directory.Directory(conn, integration.id)))
+
+
+def view(conn: Connection, link_id: int) -> View:
+    link = links.get(conn, link_id)
+    integration = integrations.get(conn, link.integration_id)
+    incident = incidents.get(conn, link.incident_id)
+    held = conflicts.held(conn, link_id)
+    standings = {
+        field: Standing(
+            platform=incident.edits[field],
+            seen=state.seen,
+            base=state.base,
+            blocked=state.blocked,
+            held=field in held,
+        )
+        for field, state in links.fields(conn, link_id).items()
+    }
+    return View(
+        link,
+        integration,
+        incident,
+        standings,
+        integrations.terms(conn, integration),
+        maps_of(conn, integration),
+    )
+
+
+def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant) -> None:
+    """Note what the external side was seen to hold.
+
+    An observation older than what is known of a field says nothing about it. One that
+    shows a change lets every field that stood still be tried again.
+    """
+    learn(conn, links.get(conn, link_id).integration_id, snapshot, now=now)
+    changed = False
+    for field, state in links.fields(conn, link_id).items():
+        if field not in snapshot.fields:
+            continue
+        value, known = snapshot.fields[field], state.seen
+        if known is not None and snapshot.as_of < known.as_of:
+            continue
+        if known is not None and known.value == value:
+            seen = replace(known, as_of=snapshot.as_of)
+        else:
+            at = snapshot.set_at.get(field)
+            by = snapshot.by if at is not None else None
+            seen = Seen(value, snapshot.as_of if at is None else at, snapshot.as_of, by)
+            changed = True
+        links.set_seen(conn, link_id, field, seen)
+    if changed:
+        for field in Field:
+            links.set_blocked(conn, link_id, field, None)
+    links.note_observed(conn, link_id, now)
+
+
+def learn(conn: Connection, integration_id: str, snapshot: Snapshot, *, now: Instant) -> None:
+    """Keep the names that came along."""
+    for entry in snapshot.learnt:
+        directory.put(conn, integration_id, entry.kind, entry.name, entry.id, now=now)
+
+
+def reconcile(
+    conn: Connection, link_id: int, *, now: Instant, fields: Iterable[Field] = tuple(Field)
+) -> dict[Field, Decision | Blocked]:
+    """Decide the link's fields (or these) and carry the decisions out.
+
+    What is adopted here is an edit like any other for the incident's other links, and
+    goes on to them in the same transaction.
+    """
+    seen = view(conn, link_id)
+    if seen.link.state != "linked":
+        return {}
+    wanted = {field: seen.standings[field] for field in fields}
+    decisions = plan(wanted, seen.maps, seen.terms)
+    owed = outbox.owed(conn, link_id)
+    for field, decision in decisions.items():
+        if isinstance(decision, Blocked):
+            block(conn, link_id, field, decision.because)
+        else:
+            _carry_out(conn, seen, field, decision, owed=field in owed, now=now)
+    return decisions
+
+
+def block(conn: Connection, link_id: int, field: Field, because: str) -> None:
+    """Let the field stand still, saying why, until either side changes."""
+    links.set_blocked(conn, link_id, field, because)
+    links.set_because(conn, link_id, field, because)
+    outbox.disown(conn, link_id, field)
+
+
+def _carry_out(
+    conn: Connection, view: View, field: Field, decision: Decision, *, owed: bool, now: Instant
+) -> None:
+    link_id, standing = view.link.id, view.standings[field]
+    match decision.verdict:
+        case Verdict.KEEP:
+            outbox.disown(conn, link_id, field)
+            return
+        case Verdict.SETTLE:
+            _settle(conn, view, field, now=now)
+        case Verdict.ADOPT:
+            _adopt(conn, view, field, now=now)
+        case Verdict.PUSH:
+            _owe(conn, view, field, decision, now=now)
+            if owed and decision.loser is None:
+                return  # decided before, and not yet sent
+        case Verdict.HOLD:
+            outbox.disown(conn, link_id, field)
+    _record(conn, view, field, decision, now=now)
+    lag = _lag(standing, now) if decision.verdict is Verdict.ADOPT else None
+    links.set_because(conn, link_id, field, decision.because)
+    journal.write(
+        conn,
+        link_id,
+        field,
+        decision.verdict,
+        decision.because,
+        base=standing.base,
+        platform=standing.platform,
+        seen=standing.seen,
+        lag=lag,
+        now=now,
+    )
+
+
+def _settle(conn: Connection, view: View, field: Field, *, now: Instant) -> None:
+    standing = view.standings[field]
+    assert standing.seen is not None  # nothing settles on what nobody has seen
+    base = Base(standing.platform.value, standing.seen.value, standing.platform.at)
+    links.set_base(conn, view.link.id, field, base)
+    outbox.disown(conn, view.link.id, field)
+    if standing.held:
+        because = "both sides came to say the same"
+        conflicts.close(
+            conn, view.link.id, field, winner=None, because=because, by="imsync", now=now
+        )
+
+
+def _adopt(conn: Connection, view: View, field: Field, *, now: Instant) -> None:
+    standing, seen = view.standings[field], view.standings[field].seen
+    assert seen is not None  # nothing is adopted that nobody has seen
+    old = standing.platform.value
+    edit = Edit(view.maps[field].decode(seen.value, given=old), seen.at, seen.by)
+    links.set_base(conn, view.link.id, field, Base(edit.value, seen.value, edit.at))
+    outbox.disown(conn, view.link.id, field)
+    incidents.set_field(conn, view.incident.id, field, edit, now=now)
+    if edit.value != old:
+        incidents.tell_change(
+            conn,
+            view.incident.id,
+            field=field,
+            old=old,
+            edit=edit,
+            integration_id=view.integration.id,
+        )
+    spread(conn, view.incident.id, [field], but=view.link.id, now=now)
+
+
+def _owe(conn: Connection, view: View, field: Field, decision: Decision, *, now: Instant) -> None:
+    standing = view.standings[field]
+    if decision.loser is Side.EXTERNAL and standing.seen is not None:
+        # Theirs is known and has lost: from here on it is what our edit replaces.
+        base, ours = standing.base, standing.platform.value
+        platform = NEVER if ours == base.platform else base.platform
+        links.set_base(conn, view.link.id, field, Base(platform, standing.seen.value, base.at))
+    severity = view.incident[Field.SEVERITY]
+    outbox.owe(conn, view.link.id, field, handicap=handicap(severity, field), now=now)
+
+
+def _record(
+    conn: Connection, view: View, field: Field, decision: Decision, *, now: Instant
+) -> None:
+    """Keep what lost, or what a person is asked."""
+    standing, terms = view.standings[field], view.terms[field]
+    if standing.seen is None or not (decision.loser or decision.verdict is Verdict.HOLD):
+        return
+    winner = decision.loser.other if decision.loser else None
+    if standing.held and winner is not None:
+        conflicts.close(
+            conn,
+            view.link.id,
+            field,
+            winner=winner,
+            because=decision.because,
+            by="imsync",
+            now=now,
+        )
+        return
+    conflicts.record(
+        conn,
+        view.link.id,
+        field,
+        strategy=terms.strategy,
+        base=standing.base,
+        platform=standing.platform,
+        external=standing.seen,
+        winner=winner,
+        because=decision.because,
+        now=now,
+    )
+
+
+def _lag(standing: Standing, now: Instant) -> int | None:
+    return max(0, now - standing.seen.at) if standing.seen else None
+
+
+def spread(
+    conn: Connection, incident_id: int, fields: Iterable[Field], *, but: int = 0, now: Instant
+) -> None:
+    """These fields of the incident were edited: decide them on its links, but for one."""
+    names = list(fields)
+    for link in links.of_incident(conn, incident_id):
+        if link.id == but:
+            continue
+        for field in names:
+            links.set_blocked(conn, link.id, field, None)
+        reconcile(conn, link.id, now=now, fields=names)

@@ -1,0 +1,195 @@
+"""The loops of all integrations: started, stopped and started anew as they are configured."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from imsync.connectors.base import Connector, Limits
+from imsync.core.fields import Instant
+from imsync.core.offset import Offset
+from imsync.engine.account import Account
+from imsync.engine.bell import Bell
+from imsync.engine.drift import Drift
+from imsync.engine.inbound import Inbound
+from imsync.engine.limiter import Limiter
+from imsync.engine.outbound import Outbound
+from imsync.store import integrations, outbox, writes
+from imsync.store.database import Connection, Database
+from imsync.store.integrations import Integration
+
+log = logging.getLogger(__name__)
+
+GRACE = 25.0
+"""Seconds that a stopping loop has to finish the request in hand; its lease outlives it."""
+
+
+class Connects(Protocol):
+    """Makes the connector of an integration; the daemon knows which HTTP session to use."""
+
+    def __call__(
+        self,
+        integration: Integration,
+        *,
+        heard: Callable[[Limits | None, Offset | None], None],
+        priorities: dict[str, str],
+    ) -> Connector: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The loops of one integration."""
+
+    account: Account
+    inbound: Inbound
+    outbound: Outbound
+    drift: Drift
+
+    @property
+    def bells(self) -> tuple[Bell, ...]:
+        return self.inbound.bell, self.outbound.bell, self.drift.bell
+
+
+class Fleet:
+    """Keeps a crew at work for every enabled integration that has a token."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        connects: Connects,
+        now: Callable[[], Instant],
+        rng: Random,
+        drift_interval: float,
+        max_attempts: int,
+    ) -> None:
+        self._db = db
+        self._connects = connects
+        self._now = now
+        self._rng = rng
+        self._drift_interval = drift_interval
+        self._max_attempts = max_attempts
+        self._crews: dict[str, tuple[Crew, list[asyncio.Task[None]]]] = {}
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """End the leases of whoever ran before us, then set every crew to work."""
+        await self._db.run(recover)
+        for integration in await self._db.read(integrations.every):
+            self._set_to_work(integration)
+
+    async def refresh(self, id_: str) -> None:
+        """An integration was made, changed or deleted: work with what it is now."""
+        await self._dismiss(id_)
+        for integration in await self._db.read(integrations.every):
+            if integration.id == id_:
+                self._set_to_work(integration)
+
+    def ring(self, id_: str | None = None) -> None:
+        """There is work: for this integration, or who knows for which."""
+        for key, (crew, _) in self._crews.items():
+            if id_ in (None, key):
+                crew.inbound.bell.ring()
+                crew.outbound.bell.ring()
+
+    def crew(self, id_: str) -> Crew | None:
+        found = self._crews.get(id_)
+        return found[0] if found else None
+
+    def assemble(self, integration: Integration) -> Crew:
+        """An integration's loops, not yet running: tests make their steps themselves."""
+        limiter = Limiter(integration.rate_limit, now=self._now)
+        priorities: dict[str, str] = {}
+        clock = Clockwork(integration, self._db)
+
+        def heard(limits: Limits | None, offset: Offset | None) -> None:
+            if limits is not None:
+                limiter.heed(limits)
+            if offset is not None:
+                clock.measure(offset)
+
+        account = Account(
+            integration=integration,
+            connector=self._connects(integration, heard=heard, priorities=priorities),
+            limiter=limiter,
+            db=self._db,
+            now=self._now,
+            rng=self._rng,
+            max_attempts=self._max_attempts,
+            priorities=priorities,
+        )
+        outbound = Outbound(account, Bell())
+        return Crew(
+            account,
+            Inbound(account, Bell(), outbound.bell),
+            outbound,
+            Drift(account, Bell(), outbound.bell, self._drift_interval),
+        )
+
+    async def run(self) -> None:
+        """Until cancelled; raises what a loop failed with: half a daemon would look healthy."""
+        await self._failed
+
+    async def stop(self) -> None:
+        """Let every loop finish the request in hand."""
+        await asyncio.gather(*(self._dismiss(id_) for id_ in list(self._crews)))
+
+    def _set_to_work(self, integration: Integration) -> None:
+        if not integration.enabled or integration.token is None:
+            return
+        crew = self.assemble(integration)
+        tasks = [
+            asyncio.create_task(loop.run(), name=f"{integration.slug} {type(loop).__name__}")
+            for loop in (crew.inbound, crew.outbound, crew.drift)
+        ]
+        for task in tasks:
+            task.add_done_callback(self._on_done)
+        self._crews[integration.id] = crew, tasks
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is None or self._failed.done():
+            return
+        log.error("%s failed", task.get_name(), exc_info=task.exception())
+        error = task.exception()
+        assert error is not None
+        self._failed.set_exception(error)
+
+    async def _dismiss(self, id_: str) -> None:
+        if id_ not in self._crews:
+            return
+        crew, tasks = self._crews.pop(id_)
+        for bell in crew.bells:
+            bell.stop()
+        _, late = await asyncio.wait(tasks, timeout=GRACE)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+
+class Clockwork:
+    """Narrows an integration's clock offset with every answer, and keeps it when it moves."""
+
+    _WORTH_KEEPING = 50  # ms
+
+    def __init__(self, integration: Integration, db: Database) -> None:
+        self._id, self._db = integration.id, db
+        self._offset: Offset | None = None
+        self._kept = integration.clock_offset
+        self._saving: set[asyncio.Task[None]] = set()
+
+    def measure(self, offset: Offset) -> None:
+        self._offset = offset if self._offset is None else self._offset.narrowed(offset)
+        if abs(self._offset.ms - self._kept) >= self._WORTH_KEEPING:
+            self._kept = self._offset.ms
+            task = asyncio.create_task(self._db.run(integrations.note_clock, self._id, self._kept))
+            self._saving.add(task)
+            task.add_done_callback(self._saving.discard)
+
+
+def recover(conn: Connection) -> None:
+    """What was being sent when the last daemon stopped is in doubt, and is owed again."""
+    writes.doubt(conn)
+    outbox.end_leases(conn)

@@ -1,0 +1,239 @@
+"""Inbound: inbox -> understand -> decide -> apply.
+
+A delivery is applied in the transaction that marks it done, so a crash applies it again
+or not at all. What cannot be applied becomes a dead letter with its body, and the next
+delivery has its turn.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+
+from imsync.connectors import TRANSLATIONS
+from imsync.connectors.base import Event, Note, Snapshot, Sort, Unusable
+from imsync.core.fields import Instant, Side
+from imsync.engine import linking
+from imsync.engine.account import Account, needs
+from imsync.engine.bell import Bell
+from imsync.engine.carry_out import observe, reconcile
+from imsync.errors import ExternalError, Gone, Refused, Unauthorized
+from imsync.store import dead_letters, inbox, incidents, integrations, links
+from imsync.store.database import Connection, DatabaseError
+from imsync.store.inbox import Delivery
+from imsync.store.integrations import Integration
+from imsync.store.links import Link
+
+log = logging.getLogger(__name__)
+
+_IDLE = 1.0
+"""Deliveries that wait for a write's outcome are looked at again this often (s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """The loop that applies what one integration was told. `outbound` is rung after each."""
+
+    account: Account
+    bell: Bell
+    outbound: Bell
+
+    async def run(self) -> None:
+        while not self.bell.stopped:
+            while not self.bell.stopped and await self.step():
+                pass
+            await self.bell.wait(_IDLE)
+
+    async def step(self) -> bool:
+        """Apply one delivery. False if none may be applied now."""
+        account = self.account
+        if not await account.db.read(inbox.count_pending, account.id):
+            return False
+        delivery = await account.db.run(inbox.take, account.id, now=account.now())
+        if delivery is None:
+            return False
+        try:
+            await self.apply(delivery)
+        except DatabaseError:
+            raise
+        except Unusable as error:
+            await self.bury(delivery, code="unusable_delivery", message=str(error))
+        except Refused as error:
+            await self.bury(delivery, code=error.code, message=str(error))
+        except ExternalError as error:
+            await self.try_later(delivery, error)
+        except Exception as error:
+            # One poisoned delivery stops only itself: it is kept for whoever mends the bug.
+            log.exception("delivery %d: a bug in applying it", delivery.id)
+            await self.bury(delivery, code="bug", message=f"{type(error).__name__}: {error}")
+        return True
+
+    async def apply(self, delivery: Delivery) -> None:
+        account = self.account
+        current = await account.db.read(integrations.get, account.id)
+        event = account.translation.parse(delivery.body, offset=current.clock_offset)
+        if event.sort is Sort.LOOK:
+            event = await self.looked_at(event)
+        if event.snapshot is not None:
+            await self.learn_names(event.snapshot)
+        await account.db.run(apply, delivery, event, now=account.now())
+        self.outbound.ring()
+
+    async def looked_at(self, event: Event) -> Event:
+        """The event with the incident as it stands now, if it is one of ours."""
+        external_id, connector = event.external_id, self.account.connector
+        if external_id is None or not await self.account.db.read(
+            links.to, self.account.id, external_id
+        ):
+            return event
+        try:
+            snapshot = await self.account.ask(lambda: connector.fetch(external_id))
+        except Gone as error:
+            log.warning("%s: %s", self.account.integration.slug, error)
+            return event
+        return replace(event, snapshot=snapshot)
+
+    async def learn_names(self, snapshot: Snapshot) -> None:
+        wanted = await self.account.db.read(needs, self.account.id, snapshots=[snapshot])
+        try:
+            await self.account.look_up(wanted)
+        except ExternalError as error:
+            # The name can wait for the next look; a status cannot wait for a name.
+            log.warning("%s: cannot look up: %s", self.account.integration.slug, error)
+
+    async def try_later(self, delivery: Delivery, error: ExternalError) -> None:
+        account = self.account
+        if isinstance(error, Unauthorized):
+            await account.suspend(error)
+        until = account.retries.next_try(
+            attempt=delivery.attempt, now=account.now(), retry_after=0, chance=account.rng.random()
+        )
+        if until is None:
+            await self.bury(delivery, code=error.code, message=str(error))
+        else:
+            await account.db.run(inbox.put_off, delivery.id, until=until)
+
+    async def bury(self, delivery: Delivery, *, code: str, message: str) -> None:
+        log.warning("delivery %d: %s", delivery.id, message)
+        await self.account.db.run(
+            bury, delivery, code=code, message=message, now=self.account.now()
+        )
+
+
+# Units of work.
+
+
+def apply(conn: Connection, delivery: Delivery, event: Event, *, now: Instant) -> None:
+    """Everything that a delivery means, and that it is done."""
+    integration = integrations.get(conn, delivery.integration_id)
+    outcome = _apply(conn, integration, event, now=now)
+    inbox.mark_done(conn, delivery.id, outcome)
+    integrations.note_delivery(conn, integration.id, now)
+
+
+def _apply(conn: Connection, integration: Integration, event: Event, *, now: Instant) -> str:
+    if event.sort is Sort.PROOF:
+        return "the path works"
+    if event.external_id is None:
+        return "not about an incident"
+    link = links.to(conn, integration.id, event.external_id)
+    if link is None and event.snapshot is not None:
+        return unlinked(
+            conn,
+            integration,
+            event.snapshot,
+            appeared=event.sort is Sort.APPEARED,
+            by=event.by,
+            now=now,
+        )
+    if link is None or link.state == "gone":
+        return "not linked"
+    if event.snapshot is not None:
+        observe(conn, link.id, event.snapshot, now=now)
+        reconcile(conn, link.id, now=now)
+    _tell(conn, integration, link, event)
+    return "applied"
+
+
+def unlinked(
+    conn: Connection,
+    integration: Integration,
+    snapshot: Snapshot,
+    *,
+    appeared: bool,
+    by: str | None,
+    now: Instant,
+) -> str:
+    """An incident that is not linked: ours, one to take in, or none of our business.
+
+    One that `appeared` is taken in; one that is merely met is taken in when it came to be
+    after the integration did: then we missed that it appeared. Older ones are imported on
+    request only.
+    """
+    number = linking.incident_of(snapshot.key)
+    if number is not None:
+        link = links.between(conn, integration.id, number)
+        if link is None or link.state != "creating" or not linking.ours([snapshot], link):
+            return "made by another imsync"
+        linking.created(conn, link, snapshot, now=now)
+        return "linked: it is ours"
+    if not integration.sync_direction.lets(Side.EXTERNAL):
+        return f"not taken in: the direction is {integration.sync_direction}"
+    missed = (
+        snapshot.open
+        and snapshot.created_at is not None
+        and snapshot.created_at >= integration.created_at
+    )
+    if not appeared and not missed:
+        return "not linked"
+    linking.appeared(conn, integration, snapshot, by=by, now=now)
+    return "declared here"
+
+
+def _tell(conn: Connection, integration: Integration, link: Link, event: Event) -> None:
+    """What belongs in the timeline beside the changes of fields."""
+    if event.sort is Sort.ESCALATED and integration.sync_escalations:
+        incidents.tell(
+            conn,
+            link.incident_id,
+            at=event.at,
+            kind="escalated",
+            by=event.by,
+            text=f"escalated in {integration.name}",
+            integration_id=integration.id,
+        )
+    if event.note is None or not integration.sync_notes:
+        return
+    known = incidents.has_note(conn, integration.id, event.note.id)
+    if not known and not is_own_note(integration, event.note):
+        incidents.tell(
+            conn,
+            link.incident_id,
+            at=event.at,
+            kind="note",
+            by=event.by,
+            text=event.note.text,
+            integration_id=integration.id,
+            external_id=event.note.id,
+        )
+
+
+def is_own_note(integration: Integration, note: Note) -> bool:
+    """Whether it is the note that we keep a description in."""
+    return TRANSLATIONS[integration.integration_type].is_description_note(note.text)
+
+
+def bury(conn: Connection, delivery: Delivery, *, code: str, message: str, now: Instant) -> None:
+    inbox.mark_dead(conn, delivery.id, message)
+    link = links.to(conn, delivery.integration_id, delivery.external_id or "")
+    dead_letters.bury(
+        conn,
+        integration_id=delivery.integration_id,
+        link_id=link.id if link else None,
+        direction="inbound",
+        field=None,
+        code=code,
+        message=message,
+        hint="its body is kept here; the next look at the incident heals what it would have told",
+        attempts=delivery.attempt,
+        body=delivery.body.decode("utf-8", "replace"),
+        now=now,
+    )

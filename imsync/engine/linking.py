@@ -1,0 +1,219 @@
+"""Links come about in two ways: created there for what was declared here, or the reverse.
+
+Create once: the link is written as *creating* before the first request, with a key that
+names the incident; after any doubt the key is looked up before another is created.
+"""
+
+from collections.abc import Sequence
+
+from imsync.connectors.base import Draft, Snapshot
+from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Severity, Side, Status, Value
+from imsync.core.maps import NoTranslation
+from imsync.core.schedule import handicap
+from imsync.engine.carry_out import learn, maps_of, observe, reconcile
+from imsync.errors import Clash, NotFound
+from imsync.store import incidents, integrations, journal, links, outbox, writes
+from imsync.store.database import Connection
+from imsync.store.integrations import Integration
+from imsync.store.links import Link
+from imsync.store.writes import Write
+
+_KEY = "imsync:"
+_SLACK = 5_000
+"""How much older than its link (ms) an incident may seem: clocks differ, seconds are cut."""
+
+_CREATED_WITH = (
+    Field.TITLE,
+    Field.DESCRIPTION,
+    Field.SEVERITY,
+    Field.ASSIGNED_TO,
+    Field.ESCALATION_POLICY,
+)
+
+
+def key_of(incident_id: int) -> str:
+    """The idempotency key an incident is created with over there."""
+    return _KEY + incidents.public_id(incident_id)
+
+
+def incident_of(key: str | None) -> int | None:
+    """Which incident of ours a key names, if any."""
+    if key is None or not key.startswith(_KEY):
+        return None
+    try:
+        return incidents.number_of(key.removeprefix(_KEY))
+    except NotFound:
+        return None
+
+
+def takes(integration: Integration) -> bool:
+    """Whether what is declared here is created there."""
+    return (
+        integration.enabled
+        and integration.sync_direction.lets(Side.PLATFORM)
+        and integration.default_service is not None
+    )
+
+
+def begin(conn: Connection, integration: Integration, incident_id: int, *, now: Instant) -> None:
+    """Owe the incident's creation there. Raises Clash where it is linked already."""
+    if links.between(conn, integration.id, incident_id):
+        raise Clash(f"{incidents.public_id(incident_id)} is linked in {integration.slug} already")
+    link_id = links.create(
+        conn, integration_id=integration.id, incident_id=incident_id, external_id=None, now=now
+    )
+    severity = incidents.get(conn, incident_id)[Field.SEVERITY]
+    outbox.owe(conn, link_id, outbox.CREATE, handicap=handicap(severity, None), now=now)
+
+
+def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
+    """What to create there, remembered before it is sent. None without a service.
+
+    An incident is given to a person or to a policy there, not to both: with both set
+    here, it is created with the policy, and the person follows as an edit of its own.
+    """
+    integration = integrations.get(conn, link.integration_id)
+    if integration.default_service is None:
+        return None
+    incident = incidents.get(conn, link.incident_id)
+    maps = maps_of(conn, integration)
+    values: dict[Field, Value] = {}
+    for field in _CREATED_WITH:
+        edit = incident.edits[field]
+        if edit.value is None or (
+            field is Field.ASSIGNED_TO and incident[Field.ESCALATION_POLICY] is not None
+        ):
+            continue
+        try:
+            values[field] = maps[field].encode(edit.value)
+        except NoTranslation:
+            continue  # it is decided again, and blocked with its reason, once the link is there
+        writes.remember(
+            conn, link.id, field, as_of=link.created_at, value=values[field], edit=edit, now=now
+        )
+    return Draft(
+        key=key_of(incident.id),
+        fields={field: value for field, value in values.items() if field is not Field.DESCRIPTION},
+        service_id=integration.default_service,
+        description=values.get(Field.DESCRIPTION),
+    )
+
+
+def ours(found: Sequence[Snapshot], link: Link) -> Snapshot | None:
+    """Which of the incidents with our key this link created; None if it did not yet.
+
+    One that is older than the link was made by another imsync, before this database.
+    """
+    made = [
+        snapshot
+        for snapshot in found
+        if snapshot.created_at is None or snapshot.created_at >= link.created_at - _SLACK
+    ]
+    return made[0] if made else None
+
+
+def created(conn: Connection, link: Link, snapshot: Snapshot, *, now: Instant) -> None:
+    """The incident stands there: link it, and decide what has changed on the way."""
+    links.connect(conn, link.id, external_id=snapshot.external_id, external_url=snapshot.url)
+    learn(conn, link.integration_id, snapshot, now=now)
+    sent: dict[Field, Write] = {}
+    for write in writes.unsettled(conn, link.id):
+        writes.landed(conn, write.id, now)
+        before = sent.get(write.field)
+        # After several attempts: the one whose value stands there is the one that landed.
+        if before is None or before.value != snapshot.fields.get(write.field):
+            sent[write.field] = write
+    incident = incidents.get(conn, link.incident_id)
+    for field, edit in incident.edits.items():
+        links.set_base(conn, link.id, field, _first_base(field, edit, sent.get(field), snapshot))
+    observe(conn, link.id, snapshot, now=now)
+    incidents.tell(
+        conn,
+        link.incident_id,
+        at=now,
+        kind="linked",
+        text=snapshot.url or snapshot.external_id,
+        integration_id=link.integration_id,
+        external_id=snapshot.external_id,
+    )
+    journal.confirmed(conn, link.id, Field.TITLE, incident.edits[Field.TITLE], now=now)
+    links.note_confirmed(conn, link.id, now)
+    reconcile(conn, link.id, now=now)
+
+
+def _first_base(field: Field, edit: Edit, sent: Write | None, snapshot: Snapshot) -> Base:
+    """What the sides agree on when an incident was just created there.
+
+    What we sent stands; what we left open is theirs to fill in; what could not be sent
+    is still owed, over whatever they filled in.
+    """
+    if sent is not None:
+        return Base(sent.edit.value, sent.value, sent.edit.at)
+    there = snapshot.fields.get(field, NEVER)
+    if field is Field.STATUS:
+        # Whatever is created there is triggered, and that is what `open` means.
+        return Base(Status.OPEN, there, edit.at if edit.value == Status.OPEN else Instant(0))
+    if edit.value is None:
+        return Base(None, NEVER, edit.at)
+    return Base(NEVER, there)
+
+
+def appeared(
+    conn: Connection, integration: Integration, snapshot: Snapshot, *, by: str | None, now: Instant
+) -> int:
+    """An incident that is new there: declare it here, and link it. The link's id."""
+    maps = maps_of(conn, integration)
+    learn(conn, integration.id, snapshot, now=now)
+    at = snapshot.created_at or snapshot.as_of
+    values: dict[Field, Edit] = {
+        Field.TITLE: Edit("(no title)", at, by),
+        Field.SEVERITY: Edit(Severity.SEV3, at, by),
+        Field.STATUS: Edit(Status.OPEN, at, by),
+    }
+    for field, value in snapshot.fields.items():
+        try:
+            read = maps[field].decode(value, given=None)
+        except NoTranslation:
+            continue  # it is decided again below, and says why it stands still
+        if read is not None and read != "":
+            values[field] = Edit(read, snapshot.set_at.get(field, snapshot.as_of), by)
+    incident_id = incidents.create(
+        conn,
+        values,
+        organization_id=integration.organization_id,
+        incident_type=None,
+        now=now,
+    )
+    incidents.tell(conn, incident_id, at=at, kind="declared", by=by, integration_id=integration.id)
+    link_id = links.create(
+        conn,
+        integration_id=integration.id,
+        incident_id=incident_id,
+        external_id=snapshot.external_id,
+        external_url=snapshot.url,
+        now=now,
+    )
+    observe(conn, link_id, snapshot, now=now)
+    for field, edit in incidents.get(conn, incident_id).edits.items():
+        there = snapshot.fields.get(field, NEVER)
+        if field in values or there is None or there is NEVER:
+            links.set_base(conn, link_id, field, Base(edit.value, there, edit.at))
+    reconcile(conn, link_id, now=now)
+    return link_id
+
+
+def gone(conn: Connection, link_id: int, *, because: str, now: Instant) -> None:
+    """The external incident does not exist any more: nothing more is synced over the link."""
+    link = links.get(conn, link_id)
+    links.set_gone(conn, link_id)
+    for what in outbox.owed(conn, link_id):
+        outbox.disown(conn, link_id, what)
+    incidents.tell(
+        conn,
+        link.incident_id,
+        at=now,
+        kind="note",
+        by="imsync",
+        text=f"no longer synced: {because}",
+        integration_id=link.integration_id,
+    )
