@@ -75,7 +75,7 @@ async def send_again(daemon: Daemon, /, found: list[Json], *, one: bool) -> Outp
 async def throw_away(daemon: Daemon, /, found: list[Json], *, one: bool, yes: bool) -> Output:
     if not found:
         return Output(_items([]), [], note=_none(found))
-    what = f"the dead letter {found[0]['id']}" if one else f"all dead letters ({len(found)})"
+    what = f"the dead letter {cell(found[0]['id'])}" if one else f"all dead letters ({len(found)})"
     if not agreed(f"Discard {what}, for good?", yes=yes):
         return Output({"deleted": False}, [], note="nothing discarded", status=REFUSED)
     for letter in found:

@@ -10,7 +10,7 @@ from imsync.cli.client import Daemon, Json
 from imsync.cli.options import DIRECTION, NAME, STRATEGY, command, given, limit, yes
 from imsync.cli.output import REFUSED, Output, how_many
 from imsync.cli.secret import choose_secret
-from imsync.cli.table import facts, table
+from imsync.cli.table import cell, facts, table
 from imsync.errors import NotFound
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -144,7 +144,7 @@ async def delete(daemon: Daemon, /, integration: str, yes: bool) -> Output:
     await daemon.delete("integrations", str(gone.get("id") or integration))
     return Output(
         {"id": gone.get("id"), "slug": gone.get("slug"), "deleted": True},
-        [f"deleted {integration}"],
+        [f"deleted {cell(integration)}"],
     )
 
 

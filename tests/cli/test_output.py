@@ -1,0 +1,169 @@
+"""What people see and what programs read: rendering, escapes, exit statuses."""
+
+import json
+from datetime import UTC, datetime
+
+import asyncclick as click
+import pytest
+from rich.console import Console
+
+from imsync.cli.output import Output, complain, encode, how_many, show
+from imsync.cli.status import duration
+from imsync.cli.table import (
+    Block,
+    Facts,
+    Table,
+    ago,
+    cell,
+    facts,
+    harmless,
+    plain,
+    prose,
+    table,
+    when,
+)
+from imsync.cli.terminal import show as show_on_terminal
+from imsync.cli.wire import NoAnswer, Unreachable
+from imsync.errors import NotFound, UserError
+
+HOSTILE = [
+    ("\x1b[31mred", "\\x1b[31mred"),
+    ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+    ("\x9b31m", "\\x9b31m"),
+    ("a\x00b\x7f", "a\\x00b\\x7f"),
+    ("safe\u202egnp.exe", "safe\\u202egnp.exe"),
+    ("half \ud800", "half \\ud800"),
+]
+
+
+@pytest.mark.parametrize(("value", "shown"), HOSTILE)
+def test_nothing_in_a_value_can_steer_the_terminal(value: str, shown: str) -> None:
+    assert cell(value) == shown
+    assert prose(value) == shown
+    assert shown in plain(table([{"title": value}], "title"))
+    assert shown in plain(facts({"title": value}, "title"))
+
+
+@pytest.mark.parametrize(("value", "shown"), HOSTILE)
+def test_json_is_safe_to_look_at_and_still_says_the_same(value: str, shown: str) -> None:
+    text = encode({"title": value}, ascii_only=False)
+
+    assert json.loads(text) == {"title": value}
+    assert text.replace("\n", "").isprintable()
+
+
+def test_a_cell_is_one_line_and_prose_keeps_its_lines() -> None:
+    assert harmless("one\r\ntwo\tthree") == "one two three"
+    assert prose("one\r\ntwo\n") == "one\ntwo"
+
+
+def test_letters_of_all_people_stay_as_they_are() -> None:
+    assert cell("Café 東京 👩‍💻") == "Café 東京 👩‍💻"
+    assert "東京" in encode("東京", ascii_only=False)
+    assert encode("東京", ascii_only=True).isascii()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "-"), ("", "-"), (True, "yes"), (False, "no"), (0, "0"), (2.0, "2"), ([1], "[1]")],
+)
+def test_every_value_has_a_cell(value: object, shown: str) -> None:
+    assert cell(value) == shown
+
+
+def test_a_table_is_aligned_and_nothing_is_cut() -> None:
+    rows = [["INC-1", "東京", "x"], ["INC-20", "long title " * 20, "y"]]
+    first, second, third = plain(Table(["id", "title", "by"], rows)).splitlines()
+
+    assert first.startswith("ID      TITLE")
+    assert second.startswith("INC-1   東京  "), "wide letters take two cells"
+    assert third == "INC-20  " + "long title " * 20 + "  y", "nothing is cut"
+
+
+def test_what_a_thing_lacks_is_not_shown_and_what_is_new_does_no_harm() -> None:
+    assert facts({"id": "INC-1", "new": 1}, "id", "title") == Facts([("id", "INC-1")])
+    assert table([{"id": "INC-1"}, "odd"], "id", "title") == Table(
+        ["id", "title"], [["INC-1", "-"]]
+    )
+
+
+def test_times_are_short_and_in_utc() -> None:
+    assert when("2026-11-03T12:04:05.123Z") == "2026-11-03 12:04:05Z"
+    assert when(None) == "-"
+    assert when("soon") == "soon"
+
+
+@pytest.mark.parametrize(
+    ("second", "shown"), [(-3, "0s"), (59, "59s"), (60, "1m"), (7_199, "1h"), (90_000, "1d")]
+)
+def test_how_long_ago_is_said_in_the_largest_unit(second: int, shown: str) -> None:
+    then = datetime(2026, 11, 3, tzinfo=UTC)
+    now = datetime.fromtimestamp(then.timestamp() + second, UTC)
+    assert ago("2026-11-03T00:00:00.000Z", now=now) == shown
+    assert ago(None, now=now) == "-"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0s"), (61.9, "1m 1s"), (93_784, "1d 2h"), (None, "-")]
+)
+def test_uptime_is_said_in_two_units(seconds: object, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (UserError("no"), 1),
+        (NoAnswer("no"), 1),
+        (click.UsageError("no"), 2),
+        (Unreachable("no"), 3),
+        (NotFound("no"), 4),
+    ],
+)
+def test_every_expected_failure_has_its_exit_status(
+    error: Exception, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert complain(error) == status
+    assert capsys.readouterr() == ("", "error: no\n")
+
+
+def test_a_reason_comes_with_what_would_help_and_steers_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    complain(UserError("no\x1b[2J", hint="try\nINC-2"))
+    assert capsys.readouterr().err == "error: no\\x1b[2J\nhint: try INC-2\n"
+
+
+def test_messages_stay_out_of_the_output(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output({"items": []}, [Table(["id"], [])], note="no incidents", status=5)
+
+    assert show(output, as_json=True) == 5
+    out, err = capsys.readouterr()
+    assert (json.loads(out), err) == ({"items": []}, "no incidents\n")
+
+    assert show(output, as_json=False) == 5
+    assert capsys.readouterr() == ("", "no incidents\n")
+
+
+def test_a_list_that_goes_on_says_so() -> None:
+    assert how_many({"items": [], "next_cursor": None}, "links") == "no links"
+    assert how_many({"items": [1], "next_cursor": None}, "links") == ""
+    assert how_many({"items": [1], "next_cursor": "x"}, "links").startswith("the first 1 links")
+
+
+@pytest.mark.parametrize(("environment", "in_colour"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_a_terminal_gets_colour_unless_it_is_refused(
+    environment: dict[str, str], in_colour: bool
+) -> None:
+    console = Console(force_terminal=True, width=40, _environ={"TERM": "xterm", **environment})
+    rows = [["INC-1", "SEV-1", "[red]long[/] " * 9]]
+    blocks: list[Block] = [Table(["id", "severity", "title"], rows), "end"]
+
+    with console.capture() as captured:
+        show_on_terminal(blocks, console=console)
+
+    text = captured.get()
+    assert ("\x1b[1;31mSEV-1" in text) is in_colour
+    assert "[red]long[/]" in text, "no markup in values"
+    assert "INC-1" in text
+    assert text.endswith("\n\nend\n")
