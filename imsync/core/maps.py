@@ -9,6 +9,7 @@ stands for SEV-1 and for SEV-2, and says nothing against the one that is there.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Protocol
 
 from imsync.core.fields import Value
@@ -83,15 +84,21 @@ def broken_law(map_: ValueMap, values: Iterable[Value]) -> str | None:
     The message names the pair of values, for whoever configured the map.
     """
     here = list(values)
-    there = [map_.encode(value) for value in here]
-    for value, external in zip(here, there, strict=True):
-        back = map_.decode(external, given=value)
+    there = list[Value]()
+    for value in here:
+        try:
+            there.append(map_.encode(value))
+            back = map_.decode(there[-1], given=value)
+        except NoTranslation as error:
+            return f"{value!r} does not come back: {error}"
         if back != value:
-            return f"{value!r} is written as {external!r}, which reads back as {back!r}"
-    for external in there:
-        for given in here:
+            return f"{value!r} is written as {there[-1]!r}, which reads back as {back!r}"
+    for external, given in product(there, here):
+        try:
             value = map_.decode(external, given=given)
-            if map_.encode(value) != external:
-                again = map_.encode(value)
-                return f"{external!r} reads as {value!r}, which is written as {again!r}"
+            again = map_.encode(value)
+        except NoTranslation as error:
+            return f"{external!r} cannot be read where {given!r} is: {error}"
+        if again != external:
+            return f"{external!r} reads as {value!r}, which is written as {again!r}"
     return None

@@ -106,14 +106,16 @@ def decide(base: Base, platform: Edit, external: Seen, map_: ValueMap, terms: Te
     there = external.value != base.external
     if not here and not there:
         return Decision(Verdict.KEEP, "nothing changed")
-    alike = map_.decode(external.value, given=platform.value) == platform.value
-    if here and not there and map_.encode(platform.value) != external.value:
-        return _lone(Side.PLATFORM, terms)
-    if alike:
+    lone = _lone(Side.PLATFORM, terms) if here and not there else None
+    if lone and lone.verdict is Verdict.PUSH and map_.encode(platform.value) != external.value:
+        return lone
+    if map_.decode(external.value, given=platform.value) == platform.value:
         if external.as_of <= platform.at:
             return Decision(Verdict.KEEP, "both said the same, but not yet since the last edit")
         return Decision(Verdict.SETTLE, "both sides say the same")
-    if there and not here:
+    if lone:
+        return lone
+    if not here:
         return _lone(Side.EXTERNAL, terms)
     return _both(platform, external, terms)
 

@@ -41,5 +41,10 @@ class RetryPolicy:
         """
         if attempt >= self.max_attempts:
             return None
-        longest = min(LONGEST_WAIT, FIRST_WAIT * self.multiplier ** (attempt - 1))
-        return Instant(now + retry_after + int(longest * chance))
+        return Instant(now + retry_after + int(self._longest(attempt) * chance))
+
+    def _longest(self, attempt: int) -> float:
+        try:
+            return min(LONGEST_WAIT, FIRST_WAIT * self.multiplier ** (attempt - 1))
+        except OverflowError:  # many attempts, or a steep multiplier: long past the longest
+            return LONGEST_WAIT
