@@ -118,7 +118,7 @@ _CHOICES = {Field.SEVERITY: Severity, Field.STATUS: Status}
 
 
 def check(field: Field, value: Value) -> Value:
-    """The value as it is kept; what says nothing is None. Raises UserError, naming what would do."""
+    """The value as it is kept; what says nothing is None. Raises UserError, with what would do."""
     if field in _CHOICES:
         choices = [choice.value for choice in _CHOICES[field]]
         if value not in choices:

@@ -228,6 +228,7 @@ def bury(conn: Connection, delivery: Delivery, *, code: str, message: str, now: 
         conn,
         integration_id=delivery.integration_id,
         link_id=link.id if link else None,
+        inbox_id=delivery.id,
         direction="inbound",
         field=None,
         code=code,

@@ -316,9 +316,10 @@ def settle(
 
     Its value alone would not do: that may have been set back since.
     """
+    translation = translation_of(conn, doubted[0].link_id)
     for write in doubted:
         state = links.fields(conn, write.link_id)[write.field]
-        landed = [change for change in changes if _is(change, write)]
+        landed = [change for change in changes if _may_be(change, write, translation)]
         if not landed:
             writes.give_up(conn, write.link_id, [write.id])
             continue
@@ -329,13 +330,13 @@ def settle(
             journal.confirmed(conn, write.link_id, write.field, write.edit, now=now)
 
 
-def _is(change: Change, write: Write) -> bool:
-    """Whether a line of the log is this write. Some lines tell only part of a value."""
+def _may_be(change: Change, write: Write, translation: Translation) -> bool:
     cut = change.at % 1_000 == 0  # PagerDuty's log may tell whole seconds only
-    if change.field is not write.field or change.at + 999 * cut < write.as_of:
-        return False
-    parts, whole = (change.value or "").split(), (write.value or "").split()
-    return change.value == write.value or (bool(parts) and set(parts) <= set(whole))
+    return (
+        change.field is write.field
+        and change.at + 999 * cut >= write.as_of
+        and translation.fits(change, write.value)
+    )
 
 
 def refuse(

@@ -63,10 +63,8 @@ def _problems(
 ) -> list[str]:
     slug = integration.slug
     problems = []
-    if integration.suspended_because:
-        problems.append(
-            f"suspended: {integration.suspended_because}; mend it, then `im integration test {slug}`"
-        )
+    if because := integration.suspended_because:
+        problems.append(f"suspended: {because}; mend it, then `im integration test {slug}`")
     if integration.enabled and integration.token is None:
         problems.append(f"no token: `im integration configure {slug} --token-file FILE`")
     if oldest is not None and now - oldest > _LONG:

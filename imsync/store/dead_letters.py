@@ -1,15 +1,20 @@
 """Dead letters: what we gave up on, with the reason and what may mend it."""
 
 from dataclasses import dataclass
+from sqlite3 import Row
 
 from imsync.core.fields import Instant
+from imsync.errors import NotFound
 from imsync.store.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     id: int
+    integration_id: str
     integration: str  # its slug
+    link_id: int | None
+    inbox_id: int | None
     incident_id: int | None
     direction: str  # inbound | outbound
     field: str | None
@@ -25,11 +30,20 @@ def public_id(id_: int) -> str:
     return f"dlq_{id_}"
 
 
+def number_of(id_: str) -> int:
+    """Raises NotFound for what is no dead letter's id."""
+    head, _, tail = id_.partition("_")
+    if head == "dlq" and tail.isascii() and tail.isdigit() and len(tail) < 16:
+        return int(tail)
+    raise NotFound(f"{id_!r} is no dead letter's id", hint="they look like dlq_1")
+
+
 def bury(
     conn: Connection,
     *,
     integration_id: str,
-    link_id: int | None,
+    link_id: int | None = None,
+    inbox_id: int | None = None,
     direction: str,
     field: str | None,
     code: str,
@@ -40,11 +54,12 @@ def bury(
     now: Instant,
 ) -> None:
     conn.execute(
-        "INSERT INTO dead_letters (integration_id, link_id, direction, field, code, message,"
-        " hint, attempts, body, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO dead_letters (integration_id, link_id, inbox_id, direction, field, code,"
+        " message, hint, attempts, body, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             integration_id,
             link_id,
+            inbox_id,
             direction,
             field,
             code,
@@ -62,27 +77,47 @@ def page(
 ) -> list[DeadLetter]:
     """The newest dead letters of an integration, older than number `before`."""
     rows = conn.execute(
-        "SELECT d.*, l.incident_id, g.slug FROM dead_letters d"
-        " JOIN integrations g ON g.id = d.integration_id LEFT JOIN links l ON l.id = d.link_id"
-        " WHERE d.integration_id = ? AND d.id < ? ORDER BY d.id DESC LIMIT ?",
+        f"{_SELECT} WHERE d.integration_id = ? AND d.id < ? ORDER BY d.id DESC LIMIT ?",
         (integration_id, 2**62 if before is None else before, limit),
     )
-    return [
-        DeadLetter(
-            id=row["id"],
-            integration=row["slug"],
-            incident_id=row["incident_id"],
-            direction=row["direction"],
-            field=row["field"],
-            code=row["code"],
-            message=row["message"],
-            hint=row["hint"],
-            attempts=row["attempts"],
-            body=row["body"],
-            created_at=row["created_at"],
-        )
-        for row in rows
-    ]
+    return [_dead_letter(row) for row in rows]
+
+
+def get(conn: Connection, id_: int) -> DeadLetter:
+    """Raises NotFound."""
+    row = conn.execute(f"{_SELECT} WHERE d.id = ?", (id_,)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no dead letter {public_id(id_)}")
+    return _dead_letter(row)
+
+
+def discard(conn: Connection, id_: int) -> None:
+    conn.execute("DELETE FROM dead_letters WHERE id = ?", (id_,))
+
+
+_SELECT = (
+    "SELECT d.*, l.incident_id, g.slug FROM dead_letters d"
+    " JOIN integrations g ON g.id = d.integration_id LEFT JOIN links l ON l.id = d.link_id"
+)
+
+
+def _dead_letter(row: Row) -> DeadLetter:
+    return DeadLetter(
+        id=row["id"],
+        integration_id=row["integration_id"],
+        integration=row["slug"],
+        link_id=row["link_id"],
+        inbox_id=row["inbox_id"],
+        incident_id=row["incident_id"],
+        direction=row["direction"],
+        field=row["field"],
+        code=row["code"],
+        message=row["message"],
+        hint=row["hint"],
+        attempts=row["attempts"],
+        body=row["body"],
+        created_at=row["created_at"],
+    )
 
 
 def count(conn: Connection, integration_id: str) -> int:

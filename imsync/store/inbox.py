@@ -107,6 +107,15 @@ def mark_dead(conn: Connection, id_: int, outcome: str) -> None:
     )
 
 
+def revive(conn: Connection, id_: int, *, now: Instant) -> None:
+    """Let a dead delivery be tried anew."""
+    conn.execute(
+        "UPDATE inbox SET state = 'pending', outcome = NULL, attempt = 0, due_at = ?"
+        " WHERE id = ? AND state = 'dead'",
+        (now, id_),
+    )
+
+
 def put_off(conn: Connection, id_: int, *, until: Instant) -> None:
     conn.execute("UPDATE inbox SET due_at = ? WHERE id = ? AND state = 'pending'", (until, id_))
 

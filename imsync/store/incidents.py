@@ -238,3 +238,21 @@ def has_note(conn: Connection, integration_id: str, external_id: str) -> bool:
         (integration_id, external_id),
     ).fetchone()
     return bool(row[0])
+
+
+def declared_with(conn: Connection, key: str) -> tuple[int, str] | None:
+    """The incident that was declared with this idempotency key, and what was asked then."""
+    row = conn.execute(
+        "SELECT incident_id, fingerprint FROM idempotency_keys WHERE key = ?", (key,)
+    ).fetchone()
+    return (row["incident_id"], row["fingerprint"]) if row else None
+
+
+def remember_key(
+    conn: Connection, key: str, *, fingerprint: str, number: int, now: Instant
+) -> None:
+    conn.execute(
+        "INSERT INTO idempotency_keys (key, fingerprint, incident_id, created_at)"
+        " VALUES (?, ?, ?, ?)",
+        (key, fingerprint, number, now),
+    )

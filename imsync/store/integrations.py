@@ -116,7 +116,7 @@ def get(conn: Connection, id_: str) -> Integration:
 
 
 def named(conn: Connection, name: str) -> Integration:
-    """By id, slug or name, whatever its case. Raises NotFound, listing the candidates."""
+    """By id, slug or name, whatever its case. Raises NotFound or Clash, listing the candidates."""
     everyone = every(conn)
     wanted = name.casefold()
     for ways in (
@@ -128,7 +128,7 @@ def named(conn: Connection, name: str) -> Integration:
             return ways[0]
         if ways:
             slugs = ", ".join(one.slug for one in ways)
-            raise NotFound(f"{name!r} could be any of: {slugs}", hint="say which by its slug or id")
+            raise Clash(f"{name!r} could be any of: {slugs}", hint="say which by its slug or id")
     slugs = ", ".join(one.slug for one in everyone)
     hint = f"there are: {slugs}" if slugs else "there are none yet: `im integration configure`"
     raise NotFound(f"there is no integration {name!r}", hint=hint)

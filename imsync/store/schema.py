@@ -70,3 +70,7 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+
+
+def sqlite_version() -> str:
+    return sqlite3.sqlite_version

@@ -231,6 +231,7 @@ CREATE TABLE dead_letters (
     id             INTEGER NOT NULL PRIMARY KEY,
     integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
     link_id        INTEGER REFERENCES links ON DELETE CASCADE,
+    inbox_id       INTEGER REFERENCES inbox ON DELETE CASCADE, -- the delivery that this was
     direction      TEXT    NOT NULL CHECK (direction IN ('inbound', 'outbound')),
     field          TEXT,
     code           TEXT    NOT NULL,
@@ -238,7 +239,8 @@ CREATE TABLE dead_letters (
     hint           TEXT    NOT NULL DEFAULT '',
     attempts       INTEGER NOT NULL,
     body           TEXT,
-    created_at     INTEGER NOT NULL
+    created_at     INTEGER NOT NULL,
+    CHECK (direction = 'inbound' OR link_id IS NOT NULL)
 ) STRICT;
 
 -- Append-only: what was decided, when, from what, and why.
@@ -260,3 +262,11 @@ CREATE TABLE journal (
     lag           INTEGER -- ms from the edit to its arrival on the other side, where it arrived
 ) STRICT;
 CREATE INDEX journal_of ON journal (link_id, field, id);
+
+-- Declarations already made, so that asking again makes no second incident.
+CREATE TABLE idempotency_keys (
+    key         TEXT    NOT NULL PRIMARY KEY,
+    fingerprint TEXT    NOT NULL, -- of what was asked with it
+    incident_id INTEGER NOT NULL REFERENCES incidents ON DELETE CASCADE,
+    created_at  INTEGER NOT NULL
+) STRICT;

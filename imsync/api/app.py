@@ -1,0 +1,46 @@
+"""The HTTP API: every route on one screen. The same over TCP and over the unix socket."""
+
+from aiohttp import web
+
+from imsync.api import conflicts, daemon, dead_letters, incidents, integrations, webhooks
+from imsync.api.bodies import LARGEST
+from imsync.api.context import CONTEXT, Context
+from imsync.api.errors import errors
+
+BASE = "/api/v1"
+
+
+def make(context: Context) -> web.Application:
+    app = web.Application(middlewares=[errors], client_max_size=LARGEST)
+    app[CONTEXT] = context
+    app.add_routes(
+        [
+            web.get("/health", daemon.health),
+            web.get(f"{BASE}/health", daemon.health),
+            web.get(f"{BASE}/status", daemon.status),
+            web.post(f"{BASE}/incidents", incidents.declare),
+            web.get(f"{BASE}/incidents", incidents.page),
+            web.get(f"{BASE}/incidents/{{id}}", incidents.get),
+            web.patch(f"{BASE}/incidents/{{id}}", incidents.update),
+            web.get(f"{BASE}/incidents/{{id}}/timeline", incidents.timeline),
+            web.post(f"{BASE}/incidents/{{id}}/notes", incidents.add_note),
+            web.post(f"{BASE}/integrations", integrations.create),
+            web.get(f"{BASE}/integrations", integrations.page),
+            web.get(f"{BASE}/integrations/{{name}}", integrations.get),
+            web.patch(f"{BASE}/integrations/{{name}}", integrations.change),
+            web.delete(f"{BASE}/integrations/{{name}}", integrations.delete),
+            web.post(f"{BASE}/integrations/{{name}}/test", integrations.test),
+            web.get(f"{BASE}/integrations/{{name}}/sync-status", integrations.status),
+            web.get(f"{BASE}/integrations/{{name}}/links", integrations.page_of_links),
+            web.get(
+                f"{BASE}/integrations/{{name}}/dead-letters", integrations.page_of_dead_letters
+            ),
+            web.post(f"{BASE}/dead-letters/{{id}}/retry", dead_letters.retry),
+            web.delete(f"{BASE}/dead-letters/{{id}}", dead_letters.discard),
+            web.get(f"{BASE}/conflicts", conflicts.page),
+            web.get(f"{BASE}/conflicts/{{id}}", conflicts.get),
+            web.post(f"{BASE}/webhooks/{{integration_id}}", webhooks.receive),
+            web.post(f"{BASE}/webhooks/{{integration_id}}/test", webhooks.test),
+        ]
+    )
+    return app

@@ -1,0 +1,33 @@
+"""What handlers are given: the few things of the house that a request may touch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from imsync.core.fields import Instant
+from imsync.engine.fleet import Fleet
+from imsync.store.database import Database
+
+
+@dataclass(slots=True)
+class Context:
+    db: Database
+    fleet: Fleet
+    now: Callable[[], Instant]
+    new_id: Callable[[str], str]  # a prefix -> an id that nobody can guess
+    database: Path
+    started_at: Instant
+    public_url: str | None = None
+    listen: str | None = None  # known once it listens
+    socket: Path | None = None
+    sandbox: Callable[[], Mapping[str, Any]] | None = None
+
+
+CONTEXT: Final = web.AppKey("context", Context)
+
+
+def context_of(request: web.Request) -> Context:
+    return request.config_dict[CONTEXT]

@@ -1,0 +1,22 @@
+"""/dead-letters: what was given up on, retried or let go."""
+
+from aiohttp import web
+
+from imsync.api import shapes
+from imsync.api.context import context_of
+from imsync.engine import dead_letters as answers
+from imsync.store import dead_letters
+
+
+async def retry(request: web.Request) -> web.Response:
+    context = context_of(request)
+    number = dead_letters.number_of(request.match_info["id"])
+    letter = await context.db.run(answers.retry, number, now=context.now())
+    context.fleet.ring(letter.integration_id)
+    return shapes.answer(shapes.dead_letter(letter), status=202)
+
+
+async def discard(request: web.Request) -> web.Response:
+    number = dead_letters.number_of(request.match_info["id"])
+    await context_of(request).db.run(answers.discard, number)
+    return web.Response(status=204)

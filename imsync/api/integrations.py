@@ -1,0 +1,195 @@
+"""/integrations: configure them, test them, and see how they are doing."""
+
+from typing import Any
+
+from aiohttp import web
+
+from imsync.api import shapes
+from imsync.api.bodies import (
+    IntegrationChanges,
+    NewIntegration,
+    cursor_of,
+    given,
+    limit_of,
+    read,
+)
+from imsync.api.context import Context, context_of
+from imsync.connectors.base import Check
+from imsync.core.fields import Field
+from imsync.engine import configure, drift
+from imsync.engine.carry_out import View, view
+from imsync.engine.status import sync_status
+from imsync.errors import ExternalError, UserError
+from imsync.store import dead_letters, integrations, links, outbox
+from imsync.store.database import Connection
+from imsync.store.integrations import Integration
+from imsync.store.links import FieldState
+
+_MAY_BE_EMPTY = ("organization_id", "from_email", "default_service")
+
+
+async def create(request: web.Request) -> web.Response:
+    context, body = context_of(request), await read(request, NewIntegration)
+    made = await context.db.run(
+        configure.create,
+        context.new_id("int_"),
+        _settings(body),
+        integration_type=body.integration_type,
+        webhook_secret=_secret(body),
+        now=context.now(),
+    )
+    await context.fleet.refresh(made.id)
+    return shapes.answer(await _shape(context, made), status=201)
+
+
+async def change(request: web.Request) -> web.Response:
+    context, body = context_of(request), await read(request, IntegrationChanges)
+    changed = await context.db.run(
+        configure.change,
+        request.match_info["name"],
+        _settings(body),
+        webhook_secret=_secret(body),
+        now=context.now(),
+    )
+    await context.fleet.refresh(changed.id)
+    return shapes.answer(await _shape(context, changed))
+
+
+def _settings(body: NewIntegration | IntegrationChanges) -> dict[str, Any]:
+    """What was given, as the store names it. Null empties what may be empty; else it is nothing."""
+    settings = {
+        name: value
+        for name, value in given(body, but=["credentials", "integration_type"]).items()
+        if value is not None or name in _MAY_BE_EMPTY
+    }
+    for name in _MAY_BE_EMPTY:
+        if settings.get(name) == "":
+            settings[name] = None
+    if body.credentials.token is not None:
+        token = body.credentials.token.get_secret_value().strip()
+        if not token or not token.isascii() or not token.isprintable():
+            raise UserError("credentials.token is not a token: printable ASCII, and not empty")
+        settings["token"] = token
+    return settings
+
+
+def _secret(body: NewIntegration | IntegrationChanges) -> str | None:
+    secret = body.credentials.webhook_secret
+    return secret.get_secret_value().strip() if secret is not None else None
+
+
+async def page(request: web.Request) -> web.Response:
+    context = context_of(request)
+    rows = await context.db.read(integrations.every)
+    return shapes.answer(
+        {"items": [await _shape(context, row) for row in rows], "next_cursor": None}
+    )
+
+
+async def get(request: web.Request) -> web.Response:
+    context = context_of(request)
+    return shapes.answer(await _shape(context, await _named(request)))
+
+
+async def delete(request: web.Request) -> web.Response:
+    context = context_of(request)
+    id_ = await context.db.run(configure.delete, request.match_info["name"])
+    await context.fleet.refresh(id_)
+    return web.Response(status=204)
+
+
+async def test(request: web.Request) -> web.Response:
+    """Ask the other side whether it would let us work; a suspended integration resumes."""
+    context, integration = context_of(request), await _named(request)
+    checks: list[Check] = []
+    if integration.token is None:
+        hint = f"`im integration configure {integration.slug} --token-file FILE`"
+        checks.append(Check("token", False, "there is none", hint))
+    else:
+        crew = context.fleet.crew(integration.id) or context.fleet.assemble(integration)
+        try:
+            checks += await crew.account.connector.check()
+        except ExternalError as error:
+            checks.append(Check("reach", False, str(error), error.hint))
+        secrets = await context.db.read(integrations.secrets, integration.id)
+        checks.append(_secret_check(integration, bool(secrets)))
+        if drift.all_well(checks[:-1]) and integration.suspended_because:
+            await context.db.run(integrations.suspend, integration.id, None)
+            await context.fleet.refresh(integration.id)
+    return shapes.answer(
+        {
+            "integration": integration.slug,
+            "healthy": drift.all_well(checks),
+            "checks": [
+                {"name": one.name, "ok": one.ok, "detail": one.detail, "hint": one.hint}
+                for one in checks
+            ],
+        }
+    )
+
+
+def _secret_check(integration: Integration, there: bool) -> Check:
+    if there:
+        return Check("webhook secret", True, "there is one")
+    return Check(
+        "webhook secret",
+        False,
+        "there is none, so webhooks are refused",
+        f"`im integration configure {integration.slug} --webhook-secret SECRET`",
+    )
+
+
+async def status(request: web.Request) -> web.Response:
+    context, integration = context_of(request), await _named(request)
+    found = await context.db.read(sync_status, integration, now=context.now())
+    crew = context.fleet.crew(integration.id)
+    heard = crew.account.limiter.heard if crew else None
+    limit = {
+        "limit": heard.limit if heard else None,
+        "remaining": heard.remaining if heard else None,
+        "reset_s": round(heard.reset / 1000) if heard else None,
+        "own_limit": integration.rate_limit,
+    }
+    return shapes.answer(shapes.with_times(found) | {"limit": limit})
+
+
+async def page_of_links(request: web.Request) -> web.Response:
+    context, integration, limit = context_of(request), await _named(request), limit_of(request)
+    rows = await context.db.read(
+        links_of, integration.id, limit=limit + 1, before=cursor_of(request)
+    )
+    return shapes.page(
+        rows, lambda row: shapes.link(*row), limit=limit, cursor=lambda row: row[0].link.id
+    )
+
+
+async def page_of_dead_letters(request: web.Request) -> web.Response:
+    context, integration, limit = context_of(request), await _named(request), limit_of(request)
+    rows = await context.db.read(
+        dead_letters.page, integration.id, limit=limit + 1, before=cursor_of(request)
+    )
+    return shapes.page(rows, shapes.dead_letter, limit=limit, cursor=lambda row: row.id)
+
+
+async def _named(request: web.Request) -> Integration:
+    return await context_of(request).db.read(integrations.named, request.match_info["name"])
+
+
+async def _shape(context: Context, row: Integration) -> dict[str, Any]:
+    secrets = await context.db.read(integrations.secrets, row.id)
+    url = context.public_url or f"http://{context.listen}"
+    return shapes.integration(row, has_secret=bool(secrets), public_url=url)
+
+
+# Units of work.
+
+_LinkRow = tuple[View, dict[Field, FieldState], dict[str, str]]
+
+
+def links_of(
+    conn: Connection, integration_id: str, *, limit: int, before: int | None
+) -> list[_LinkRow]:
+    return [
+        (view(conn, row.id), dict(links.fields(conn, row.id)), outbox.owed(conn, row.id))
+        for row in links.page(conn, integration_id, limit=limit, before=before)
+    ]

@@ -1,0 +1,195 @@
+"""What goes out: rows as JSON. The shapes are a contract (docs: the API reference)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+import orjson
+from aiohttp import web
+
+from imsync.core.fields import NEVER, Edit, Field, Known, Value
+from imsync.engine.carry_out import View
+from imsync.store import conflicts, dead_letters, incidents
+from imsync.store.conflicts import Conflict
+from imsync.store.dead_letters import DeadLetter
+from imsync.store.incidents import Incident, TimelineEntry
+from imsync.store.integrations import Integration
+from imsync.store.links import FieldState, Link
+
+R = TypeVar("R")
+Shape = dict[str, Any]
+
+
+def answer(
+    body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(body), status=status, content_type="application/json", headers=headers
+    )
+
+
+def page(
+    rows: Sequence[R], shape: Callable[[R], Shape], *, limit: int, cursor: Callable[[R], int]
+) -> web.Response:
+    """A list: `rows` holds one more than `limit` when there is a next page."""
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return answer(
+        {
+            "items": [shape(row) for row in shown],
+            "next_cursor": str(cursor(shown[-1])) if more else None,
+        }
+    )
+
+
+def time(at: int | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds."""
+    if at is None:
+        return None
+    moment = datetime.fromtimestamp(at / 1000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1000:03d}Z"
+
+
+def incident(row: Incident, links: Sequence[tuple[Link, str]]) -> Shape:
+    """`links`: each with its integration's slug."""
+    return {
+        "id": incidents.public_id(row.id),
+        **{field.value: row[field] for field in Field},
+        "incident_type": row.incident_type,
+        "organization_id": row.organization_id,
+        "created_at": time(row.created_at),
+        "updated_at": time(row.updated_at),
+        "version": row.version,
+        "links": [
+            {
+                "integration": slug,
+                "external_id": link.external_id,
+                "external_url": link.external_url,
+                "state": link.state,
+            }
+            for link, slug in links
+        ],
+    }
+
+
+def timeline_entry(row: TimelineEntry) -> Shape:
+    return {
+        "id": row.id,
+        "at": time(row.at),
+        "kind": row.kind,
+        "by": row.by,
+        "text": row.text,
+        "field": row.field,
+        "old": row.old,
+        "new": row.new,
+        "integration": row.integration,
+    }
+
+
+def integration(row: Integration, *, has_secret: bool, public_url: str) -> Shape:
+    """Credentials are never answered back, only that they are there."""
+    return {
+        "id": row.id,
+        "slug": row.slug,
+        "name": row.name,
+        "integration_type": row.integration_type,
+        "organization_id": row.organization_id,
+        "base_url": row.base_url,
+        "sync_direction": row.sync_direction,
+        "conflict_strategy": row.conflict_strategy,
+        "sync_escalations": row.sync_escalations,
+        "sync_notes": row.sync_notes,
+        "rate_limit": row.rate_limit,
+        "backoff_multiplier": row.backoff_multiplier,
+        "from_email": row.from_email,
+        "default_service": row.default_service,
+        "enabled": row.enabled,
+        "state": row.state,
+        "webhook_url": f"{public_url}/api/v1/webhooks/{row.id}",
+        "has_token": row.token is not None,
+        "has_webhook_secret": has_secret,
+        "created_at": time(row.created_at),
+        "updated_at": time(row.updated_at),
+    }
+
+
+def link(view: View, states: Mapping[Field, FieldState], owed: Mapping[str, str]) -> Shape:
+    row = view.link
+    return {
+        "id": row.id,
+        "incident": incidents.public_id(row.incident_id),
+        "integration": view.integration.slug,
+        "external_id": row.external_id,
+        "external_url": row.external_url,
+        "state": row.state,
+        "fields": {field.value: _link_field(view, states[field], owed) for field in Field},
+        "last_observed_at": time(row.last_observed_at),
+        "last_confirmed_at": time(row.last_confirmed_at),
+    }
+
+
+def _link_field(view: View, state: FieldState, owed: Mapping[str, str]) -> Shape:
+    standing = view.standings[state.field]
+    if state.blocked is not None:
+        stands, because = "blocked", state.blocked
+    elif standing.held:
+        stands, because = "held", state.because
+    elif state.field in owed or view.link.state == "creating":
+        stands, because = "pending", state.because
+    else:
+        stands, because = "in_sync", state.because
+    return {
+        "platform": standing.platform.value,
+        "external": state.seen.value if state.seen else None,
+        "base": known(state.base.platform),
+        "state": stands,
+        "because": because,
+    }
+
+
+def known(value: Known) -> Value:
+    """A half of a base; never agreed on and empty look alike from outside."""
+    return None if value is NEVER else cast(Value, value)
+
+
+def conflict(row: Conflict) -> Shape:
+    return {
+        "id": conflicts.public_id(row.id),
+        "integration": row.integration,
+        "incident": incidents.public_id(row.incident_id),
+        "field": row.field,
+        "status": row.status,
+        "strategy": row.strategy,
+        "base": known(row.base),
+        "platform": _edit(row.platform),
+        "external": _edit(row.external),
+        "winner": row.winner,
+        "because": row.because,
+        "resolved_by": row.resolved_by,
+        "created_at": time(row.created_at),
+        "resolved_at": time(row.resolved_at),
+    }
+
+
+def _edit(edit: Edit) -> Shape:
+    return {"value": edit.value, "by": edit.by, "at": time(edit.at)}
+
+
+def dead_letter(row: DeadLetter) -> Shape:
+    return {
+        "id": dead_letters.public_id(row.id),
+        "integration": row.integration,
+        "incident": incidents.public_id(row.incident_id) if row.incident_id else None,
+        "direction": row.direction,
+        "field": row.field,
+        "error": {"code": row.code, "message": row.message},
+        "attempts": row.attempts,
+        "body": row.body,
+        "created_at": time(row.created_at),
+        "hint": row.hint,
+    }
+
+
+def with_times(body: Mapping[str, Any]) -> Shape:
+    """A status: every `..._at` in it becomes a time."""
+    return {name: time(value) if name.endswith("_at") else value for name, value in body.items()}

@@ -1,0 +1,91 @@
+"""POST /webhooks/{integration_id}: the door the external systems knock on."""
+
+import asyncio
+import hashlib
+from typing import Final
+
+from aiohttp import web
+
+from imsync.api import shapes
+from imsync.api.context import context_of
+from imsync.connectors import TRANSLATIONS
+from imsync.errors import BadSignature, NotFound, Overloaded
+from imsync.store import inbox, integrations
+from imsync.store.database import Connection
+from imsync.store.integrations import Integration
+
+_IN_TIME: Final = 4.0
+"""Seconds: PagerDuty waits five before it takes a delivery for lost (its webhook behaviour)."""
+
+_SIGNATURE: Final = "X-PagerDuty-Signature"
+_DELIVERY: Final = "X-Webhook-Id"
+
+
+async def receive(request: web.Request) -> web.Response:
+    """Prove the sender, keep the delivery, say yes. Deciding comes later.
+
+    Whatever is rightly signed is kept, also what we do not understand: a 4xx would make
+    PagerDuty drop it for good, and three of them disable the subscription for a day.
+    """
+    context, body = context_of(request), await request.read()
+    integration, reason = await _prove(request, body)
+    if integration is None:
+        raise BadSignature(reason, hint="is the signing secret the one of this subscription?")
+    envelope = TRANSLATIONS[integration.integration_type].envelope(body)
+    delivery_id = request.headers.get(_DELIVERY) or hashlib.sha256(body).hexdigest()
+    try:
+        async with asyncio.timeout(_IN_TIME):
+            fresh = await context.db.run(
+                inbox.put,
+                integration_id=integration.id,
+                delivery_id=delivery_id[:255],
+                event_id=envelope.event_id,
+                event_type=envelope.event_type,
+                external_id=envelope.external_id,
+                incident_key=envelope.key,
+                body=body,
+                now=context.now(),
+            )
+    except TimeoutError:
+        raise Overloaded("the delivery could not be kept in time") from None
+    context.fleet.ring(integration.id)
+    return shapes.answer({"delivery": delivery_id[:255], "fresh": fresh}, status=202)
+
+
+async def test(request: web.Request) -> web.Response:
+    """Say whether what was sent is rightly signed; keep nothing."""
+    integration, reason = await _prove(request, await request.read(), count=False)
+    if integration is None:
+        return shapes.answer({"valid": False, "reason": reason}, status=401)
+    return shapes.answer({"valid": True})
+
+
+async def _prove(
+    request: web.Request, body: bytes, *, count: bool = True
+) -> tuple[Integration | None, str]:
+    """The integration that this was signed for, or None and why not.
+
+    An unknown integration looks like a wrong signature: nobody learns which ids there are.
+    """
+    context, id_ = context_of(request), request.match_info["integration_id"]
+    wrong = f"no secret of the integration {id_!r} signed this body"
+    try:
+        integration, secrets = await context.db.read(with_secrets, id_)
+    except NotFound:
+        return None, wrong
+    signature = request.headers.get(_SIGNATURE)
+    if TRANSLATIONS[integration.integration_type].proves(secrets, signature, body):
+        return integration, ""
+    if count:
+        await context.db.run(integrations.note_refused_signature, integration.id)
+    if signature is None:
+        return None, f"there is no {_SIGNATURE} header"
+    return None, wrong
+
+
+# Units of work.
+
+
+def with_secrets(conn: Connection, id_: str) -> tuple[Integration, list[str]]:
+    """By id alone. Raises NotFound."""
+    return integrations.get(conn, id_), integrations.secrets(conn, id_)

@@ -1,0 +1,35 @@
+"""A person's answer to a dead letter: try it again, or let it go."""
+
+from imsync.core.fields import Field, Instant
+from imsync.core.schedule import handicap
+from imsync.engine.carry_out import reconcile
+from imsync.store import dead_letters, inbox, incidents, links, outbox
+from imsync.store.database import Connection
+from imsync.store.dead_letters import DeadLetter
+
+
+def retry(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
+    """Try it again as if for the first time, with what the fields are now. Raises NotFound.
+
+    The letter goes; if it fails again, there will be another.
+    """
+    letter = dead_letters.get(conn, id_)
+    dead_letters.discard(conn, id_)
+    if letter.inbox_id is not None:
+        inbox.revive(conn, letter.inbox_id, now=now)
+    elif letter.link_id is not None and letter.field is not None:
+        field = Field(letter.field)
+        links.set_blocked(conn, letter.link_id, field, None)
+        reconcile(conn, letter.link_id, now=now, fields=[field])
+    elif letter.link_id is not None and letter.incident_id is not None:
+        severity = incidents.get(conn, letter.incident_id)[Field.SEVERITY]
+        first = handicap(severity, None)
+        outbox.owe(conn, letter.link_id, outbox.CREATE, handicap=first, now=now)
+    return letter
+
+
+def discard(conn: Connection, id_: int) -> DeadLetter:
+    """Let it go. Its field stands as it is until either side changes. Raises NotFound."""
+    letter = dead_letters.get(conn, id_)
+    dead_letters.discard(conn, id_)
+    return letter
