@@ -1,0 +1,55 @@
+"""A connector and the wire it speaks over, and the facts about PagerDuty where they are."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from imsync.connectors.pagerduty.client import PagerDuty
+
+from .wire import Ear, Wire, pagerduty
+
+FACTS = Path(__file__).parents[3] / "shared" / "pagerduty"
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    scripted = Wire()
+    with scripted:
+        yield scripted
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    async with ClientSession() as open_:
+        yield open_
+
+
+@pytest.fixture
+def ear() -> Ear:
+    return Ear()
+
+
+@pytest.fixture
+def pd(session: ClientSession, ear: Ear) -> PagerDuty:
+    return pagerduty(session, heard=ear)
+
+
+@pytest.fixture(scope="session")
+def openapi() -> dict[str, Any]:
+    """The official description of REST, where it is at hand: it is not ours to keep."""
+    path = FACTS / "rest-openapi.json"
+    if not path.exists():
+        pytest.skip("PagerDuty's OpenAPI is not beside this repository")
+    found: dict[str, Any] = json.loads(path.read_text())
+    # It says object; PagerDuty takes and shows text.
+    found["components"]["schemas"]["IncidentBody"]["properties"]["details"] = {"type": "string"}
+    return found
+
+
+def recorded(names: str) -> list[Path]:
+    """Real or official bodies; none where they are not at hand, which skips whoever asks."""
+    return sorted((FACTS / "samples").glob(f"{names}.json"))
