@@ -36,7 +36,7 @@ def declare(
     number = incidents.create(
         conn, edits, organization_id=organization_id, incident_type=incident_type, now=now
     )
-    incidents.tell(conn, number, at=now, kind="declared", by=by)
+    incidents.tell(conn, number, at=now, kind="declared", by=by, text=values[Field.TITLE])
     if integration is not None:
         named = integrations.named(conn, integration)
         _must_take(named)

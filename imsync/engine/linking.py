@@ -184,7 +184,15 @@ def appeared(
         incident_type=None,
         now=now,
     )
-    incidents.tell(conn, incident_id, at=at, kind="declared", by=by, integration_id=integration.id)
+    incidents.tell(
+        conn,
+        incident_id,
+        at=at,
+        kind="declared",
+        by=by,
+        text=values[Field.TITLE].value,
+        integration_id=integration.id,
+    )
     link_id = links.create(
         conn,
         integration_id=integration.id,

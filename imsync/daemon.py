@@ -1,0 +1,249 @@
+"""imsyncd: makes everything, connects it, runs it, puts it away."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from random import Random, SystemRandom
+
+import aiohttp
+import asyncclick as click
+from aiohttp import web
+
+from imsync import __version__, config, logs
+from imsync.api import app
+from imsync.api.context import Context
+from imsync.config import Settings
+from imsync.connectors import connect
+from imsync.connectors.base import Connector, Limits
+from imsync.core.fields import Instant
+from imsync.core.offset import Offset
+from imsync.engine.fleet import Connects, Fleet
+from imsync.errors import UserError
+from imsync.store import lock
+from imsync.store.database import Database
+from imsync.store.integrations import Integration
+from imsync.trial import Trial
+
+log = logging.getLogger(__name__)
+
+_ID_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+def wall_clock() -> Instant:
+    return Instant(time.time_ns() // 1_000_000)
+
+
+def ids(rng: Random) -> Callable[[str], str]:
+    """Makes ids that nobody can guess: 16 of 32 letters, 80 bits, behind a prefix."""
+    return lambda prefix: prefix + "".join(rng.choice(_ID_LETTERS) for _ in range(16))
+
+
+def connecting(session: aiohttp.ClientSession, now: Callable[[], Instant]) -> Connects:
+    """Makes connectors that share one HTTP session and one clock."""
+
+    def make(
+        integration: Integration,
+        *,
+        heard: Callable[[Limits | None, Offset | None], None],
+        priorities: dict[str, str],
+    ) -> Connector:
+        return connect(integration.integration_type)(
+            session=session,
+            base_url=integration.base_url,
+            token=integration.token or "",
+            from_email=integration.from_email,
+            default_service=integration.default_service,
+            now=now,
+            heard=heard,
+            priority_id=priorities.get,
+            priority_name=lambda id_: next((n for n, i in priorities.items() if i == id_), None),
+        )
+
+    return make
+
+
+async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> None:
+    """Run the daemon until `stop` is set; then let what is in hand finish.
+
+    Raises UserError where a person can put it right, and what a loop failed with.
+    """
+    now, rng = wall_clock, SystemRandom()
+    async with AsyncExitStack() as stack:
+        _private_folder(settings.database.parent)
+        stack.enter_context(lock.held(settings.database))
+        db = await Database.open(settings.database)
+        stack.push_async_callback(db.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        connects = connecting(session, now)
+        fleet = Fleet(
+            db=db,
+            connects=connects,
+            now=now,
+            rng=rng,
+            drift_interval=settings.drift_interval,
+            max_attempts=settings.max_attempts,
+        )
+        stack.push_async_callback(fleet.stop)
+        context = Context(
+            db=db,
+            fleet=fleet,
+            now=now,
+            new_id=ids(rng),
+            database=settings.database,
+            started_at=now(),
+            public_url=settings.public_url,
+            socket=settings.socket,
+        )
+        context.listen = await stack.enter_async_context(_listening(context, settings))
+        if sandbox:
+            trial = Trial(session=session, now=now, rng=rng, database=settings.database)
+            stack.push_async_callback(trial.sandbox.stop)
+            await trial.start()
+            deliveries = asyncio.create_task(trial.sandbox.run(), name="sandbox")
+            stack.callback(deliveries.cancel)
+            await trial.set_up(db, connects, new_id=context.new_id, listen=context.listen)
+            context.sandbox = trial.describe
+        await fleet.start()
+        _say(settings, context)
+        await _until(stop, fleet)
+        log.info("stopping")
+
+
+async def _until(stop: asyncio.Event, fleet: Fleet) -> None:
+    stopped = asyncio.create_task(stop.wait())
+    failed = asyncio.create_task(fleet.run())
+    done, _ = await asyncio.wait({stopped, failed}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    failed.cancel()
+    if failed in done:
+        failed.result()
+
+
+def _say(settings: Settings, context: Context) -> None:
+    print(f"imsyncd {__version__} listens on http://{context.listen} and {settings.socket}")
+    if context.sandbox is not None:
+        sandbox = context.sandbox()
+        print(
+            f"a PagerDuty sandbox is at {sandbox['url']}; "
+            f"act there with `Authorization: Token token={sandbox['token']}`"
+        )
+    sys.stdout.flush()
+
+
+@asynccontextmanager
+async def _listening(context: Context, settings: Settings) -> AsyncIterator[str]:
+    """Serve the API on TCP and on the unix socket; yields host:port, whatever port it became."""
+    runner = web.AppRunner(app.make(context), access_log=None, shutdown_timeout=5)
+    await runner.setup()
+    unix = _unix_socket(settings.socket)
+    try:
+        await web.SockSite(runner, unix).start()
+        host, port = settings.host_and_port
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise UserError(
+                f"cannot listen on {settings.listen}: {os.strerror(error.errno or 0)}",
+                hint="is another imsyncd running? set `listen` to another port, or 0 for any",
+            ) from None
+        yield f"{settings.listen.rpartition(':')[0]}:{_port_of(site)}"
+    finally:
+        await runner.cleanup()
+        settings.socket.unlink(missing_ok=True)
+
+
+def _port_of(site: web.TCPSite) -> int:
+    server = site._server
+    assert isinstance(server, asyncio.Server)  # it has just been started
+    return int(server.sockets[0].getsockname()[1])
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """A listening socket that only its owner can reach (0600), in place of a dead one."""
+    _private_folder(path.parent)
+    unix = socket.socket(socket.AF_UNIX)
+    try:
+        if path.is_socket():
+            _must_be_dead(path)
+            path.unlink()
+        before = os.umask(0o177)
+        try:
+            unix.bind(str(path))
+        finally:
+            os.umask(before)
+    except OSError as error:
+        unix.close()
+        raise UserError(
+            f"cannot listen on the socket {path}: {error.strerror or error}",
+            hint="set `socket` to a short path in a folder of your own",
+        ) from None
+    except UserError:
+        unix.close()
+        raise
+    return unix
+
+
+def _must_be_dead(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return
+    raise UserError(
+        f"another imsyncd listens on {path}", hint="stop it, or set `socket` to another path"
+    )
+
+
+def _private_folder(folder: Path) -> None:
+    """Make the folder, for its owner alone. One that is there must not be somebody else's."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+    except OSError as error:
+        raise UserError(f"cannot use the folder {folder}: {error.strerror}") from None
+    if found.st_uid not in (0, os.getuid()):
+        raise UserError(f"the folder {folder} belongs to somebody else (uid {found.st_uid})")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write to the folder {folder}")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "path", type=click.Path(path_type=Path), help="The settings' file.")
+@click.option("--sandbox", is_flag=True, help="Also start a PagerDuty sandbox, set up with it.")
+@click.option("--check", is_flag=True, help="Validate the settings, and exit.")
+@click.version_option(__version__, prog_name="imsyncd")
+async def command(path: Path | None, sandbox: bool, check: bool) -> None:
+    """Keep incidents in step between this host's platform and PagerDuty, both ways.
+
+    Example: imsyncd --sandbox
+    """
+    settings = config.load(path, os.environ)
+    if check:
+        print("the settings are good")
+        return
+    logs.set_up(settings.log_level, settings.log_format)
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await serve(settings, sandbox=sandbox, stop=stop)
+
+
+def main() -> None:
+    """The entry of `imsyncd`: exits with 0, 1 when it could not run, or 2 for its arguments."""
+    try:
+        sys.exit(asyncio.run(command.main(standalone_mode=True)))
+    except UserError as error:
+        print(f"imsyncd: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

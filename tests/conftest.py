@@ -1,0 +1,44 @@
+"""What tests of every folder share: connections, clocks, databases. No mocks of our own code."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from imsync.core.fields import Instant
+from imsync.store import schema
+from imsync.store.database import Database
+
+
+class Clock:
+    """A clock that the test moves. It reads a little later each time it is read."""
+
+    def __init__(self, at: int = 1_800_000_000_000) -> None:
+        self.at = at
+
+    def __call__(self) -> Instant:
+        self.at += 1
+        return Instant(self.at)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def conn() -> Iterator[sqlite3.Connection]:
+    """A database in memory, with the schema of now."""
+    conn = sqlite3.connect(":memory:", isolation_level=None)
+    conn.row_factory = sqlite3.Row
+    conn.execute("PRAGMA foreign_keys = ON")
+    schema.upgrade(conn)
+    yield conn
+    conn.close()
+
+
+@pytest.fixture
+async def db() -> AsyncIterator[Database]:
+    db = await Database.open(":memory:")
+    yield db
+    await db.close()

@@ -1,0 +1,32 @@
+"""Rows to start from."""
+
+import sqlite3
+
+from imsync.core.fields import Edit, Field, Instant
+from imsync.engine.configure import DEFAULTS
+from imsync.store import incidents, integrations
+
+NOW = Instant(1_000)
+
+
+def an_integration(conn: sqlite3.Connection, id_: str = "int_1", slug: str = "prod-pd") -> str:
+    settings = {
+        **DEFAULTS,
+        "slug": slug,
+        "name": slug,
+        "base_url": "https://api.pagerduty.com",
+        "token": "u+secret",
+        "default_service": "PSERVICE",
+    }
+    integrations.create(conn, id_, integration_type="pagerduty", settings=settings, now=NOW)
+    return id_
+
+
+def some_incidents(conn: sqlite3.Connection, count: int, severity: str = "SEV-3") -> None:
+    for number in range(count):
+        values = {
+            Field.TITLE: Edit(f"title {number}", NOW),
+            Field.SEVERITY: Edit(severity, NOW),
+            Field.STATUS: Edit("open", NOW),
+        }
+        incidents.create(conn, values, organization_id=None, incident_type=None, now=NOW)

@@ -1,0 +1,166 @@
+"""Units of work: whole or not at all, one after the other, several to a commit."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import aiosqlite
+import pytest
+
+from imsync.store import lock
+from imsync.store.database import Connection, Database
+
+
+def make(conn: Connection) -> None:
+    conn.execute("CREATE TABLE notes (text TEXT NOT NULL CHECK (text <> 'bad')) STRICT")
+
+
+def add(conn: Connection, text: str) -> int:
+    conn.execute("INSERT INTO notes VALUES ('half')")
+    conn.execute("UPDATE notes SET text = ? WHERE text = 'half'", (text,))
+    return len(text)
+
+
+def notes(conn: Connection) -> list[str]:
+    return [row["text"] for row in conn.execute("SELECT text FROM notes ORDER BY rowid")]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "im.db"
+
+
+async def test_a_unit_is_kept_whole_and_answers(path: Path) -> None:
+    db = await Database.open(path)
+    await db.run(make)
+    assert await db.run(add, "one") == 3
+    await db.close()
+
+    again = await Database.open(path)
+    assert await again.read(notes) == ["one"]
+    await again.close()
+
+
+async def test_a_unit_that_fails_is_undone_alone(path: Path) -> None:
+    db = await Database.open(path)
+    await db.run(make)
+    outcomes = await asyncio.gather(
+        db.run(add, "one"), db.run(add, "bad"), db.run(add, "two"), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [int, sqlite3.IntegrityError, int]
+    assert await db.read(notes) == ["one", "two"]
+    await db.close()
+
+
+async def test_units_that_queue_share_a_commit(path: Path) -> None:
+    db = await Database.open(path)
+    await db.run(make)
+    commits = 0
+
+    def watch(conn: Connection) -> None:
+        def count(statement: str) -> None:
+            nonlocal commits
+            commits += statement == "COMMIT"
+
+        conn.set_trace_callback(count)
+
+    await db.run(watch)
+    await asyncio.gather(*(db.run(add, str(number)) for number in range(200)))
+    assert await db.read(notes) == [str(number) for number in range(200)]
+    assert 1 <= commits <= 10
+    await db.close()
+
+
+async def test_a_caller_who_went_away_stops_nobody(path: Path) -> None:
+    db = await Database.open(path)
+    await db.run(make)
+    leaving = asyncio.create_task(db.run(add, "left"))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await db.run(add, "stayed")
+    assert "stayed" in await db.read(notes)
+    assert not await db.run(lambda conn: conn.in_transaction is False)
+    await db.close()
+
+
+async def test_readers_cannot_write(path: Path) -> None:
+    db = await Database.open(path)
+    await db.run(make)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await db.read(add, "one")
+    await db.close()
+
+
+async def test_closing_keeps_what_was_queued(path: Path) -> None:
+    db = await Database.open(path)
+    await db.run(make)
+    queued = [asyncio.create_task(db.run(add, str(number))) for number in range(20)]
+    await asyncio.sleep(0)
+    await db.close()
+    assert [task.result() for task in queued] == [1] * 10 + [2] * 10
+    with pytest.raises(RuntimeError, match="closed"):
+        await db.run(add, "late")
+
+
+async def test_when_the_commit_itself_fails_everyone_hears_of_it(path: Path) -> None:
+    db = await Database.open(path)
+    await db.run(make)
+
+    def end_the_transaction(conn: Connection) -> None:
+        conn.execute("ROLLBACK")
+
+    outcomes = await asyncio.gather(
+        db.run(add, "one"), db.run(end_the_transaction), return_exceptions=True
+    )
+    assert all(isinstance(outcome, sqlite3.Error) for outcome in outcomes)
+    await db.run(add, "after")
+    assert await db.read(notes) == ["after"]
+    await db.close()
+
+
+async def test_the_file_is_its_owners_alone(path: Path) -> None:
+    db = await Database.open(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    await db.close()
+
+
+async def test_the_writer_is_as_safe_as_we_say(path: Path) -> None:
+    db = await Database.open(path)
+
+    def pragmas(conn: Connection) -> list[object]:
+        names = ("journal_mode", "synchronous", "foreign_keys", "wal_autocheckpoint")
+        return [conn.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+    assert await db.run(pragmas) == ["wal", 2, 1, 4_000]
+    assert (await db.read(pragmas))[3] == 0
+    await db.close()
+
+
+async def test_the_two_private_names_of_aiosqlite_are_there() -> None:
+    """If this fails, `store/database.py` has to learn aiosqlite's new ways, and nothing else."""
+    async with aiosqlite.connect(":memory:") as conn:
+        assert await conn._execute(lambda raw: raw.total_changes, conn._conn) == 0  # type: ignore[no-untyped-call]
+
+
+def test_a_second_daemon_is_kept_out_and_told_by_whom(path: Path) -> None:
+    with lock.held(path):
+        attempt = f"""
+import pathlib
+from imsync.store import lock
+try:
+    with lock.held(pathlib.Path({str(path)!r})):
+        print("let in")
+except lock.Locked as error:
+    print(error, "|", error.hint)
+"""
+        told = subprocess.run(
+            [sys.executable, "-c", attempt], capture_output=True, text=True, check=True
+        ).stdout
+    assert f"process id {os.getpid()}" in told
+    assert "let in" not in told
+    with lock.held(path):
+        pass  # the lock goes with its holder
