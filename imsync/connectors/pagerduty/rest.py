@@ -20,6 +20,7 @@ What a failure means, for a read and for a write:
 No retries, no redirects, no more than 8 MiB of an answer. The token is in no message.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -51,6 +52,7 @@ Heard = Callable[[Limits | None, Offset | None], None]
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20, connect=5)
 LARGEST: Final = 8 * 1024 * 1024
 
+_SCHEMES: Final = ("bearer ", "token token=")
 _DENIED_HERE: Final = (2010, 1018)  # Access Denied, Requester not authorized: to do this
 _CHANGED_MEANWHILE: Final = 1005
 _NEVER_LEFT: Final = (
@@ -125,7 +127,7 @@ class Rest:
         if answer is None:
             raise _lost(writes, f"{call}: the answer is larger than {LARGEST} bytes")
         try:
-            return read({} if response.status == 204 else parsed(answer), sent)
+            return read(parsed(answer) if answer.strip() else {}, sent)
         except Unusable as error:
             raise _lost(writes, f"{call}: the answer makes no sense: {self._safe(error)}") from None
 
@@ -174,7 +176,7 @@ class Rest:
 
 def base(url: str) -> URL:
     """The root of the API, however it is written down. Raises UserError."""
-    written = url.strip().rstrip("/")
+    written = url.strip()
     try:
         root = URL(written if "://" in written else f"https://{written}")
         usable = root.scheme in ("https", "http") and bool(root.host) and root.user is None
@@ -185,23 +187,19 @@ def base(url: str) -> URL:
             "the base URL is no address of an API",
             hint="https://api.pagerduty.com, or https://api.eu.pagerduty.com in the EU",
         )
-    return root.with_query(None).with_fragment(None)
+    return root.with_path(root.path.rstrip("/"))
 
 
 def authorization(token: str) -> str:
     """The header for an API key or an OAuth token, also when its scheme is written before it."""
     key = token.strip()
-    for scheme in ("bearer ", "token token="):
-        if key.lower().startswith(scheme):
-            key = key[len(scheme) :].strip()
-            break
-    else:
-        scheme = "bearer " if key.startswith("pdus+") else "token token="
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise UserError(
-            "this is no PagerDuty token", hint="it has letters, digits, + - _ and no spaces"
-        )
-    return f"Bearer {key}" if scheme == "bearer " else f"Token token={key}"
+    scheme = next((each for each in _SCHEMES if f"{key} ".lower().startswith(each)), "")
+    key = key[len(scheme) :].strip()
+    if not re.fullmatch(r"[!-~]+", key):
+        hint = "an API key, or an OAuth token: letters, digits and signs, and no spaces"
+        raise UserError("this is no PagerDuty token", hint=hint)
+    oauth = scheme == "bearer " or (not scheme and key.startswith("pdus+"))
+    return f"Bearer {key}" if oauth else f"Token token={key}"
 
 
 def segment(id_: str) -> str:
