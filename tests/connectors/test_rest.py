@@ -330,13 +330,17 @@ async def test_nobody_listening_is_no_connection(session: ClientSession) -> None
 async def test_a_connection_lost_after_the_request_is_no_answer(
     session: ClientSession, start: Start
 ) -> None:
+    seen = list[str]()
+
     async def hang_up(request: web.Request) -> web.StreamResponse:
+        seen.append(request.method)
         assert request.transport is not None
         request.transport.abort()
         return web.Response()
 
     pd = pagerduty(session, base_url=await start(hang_up))
     assert type(await failure(writes(pd))) is Unknown
+    assert seen == ["PUT"], "not sent again by itself"
     assert type(await failure(reads(pd))) is Unavailable
 
 

@@ -114,6 +114,7 @@ class Rest:
                 allow_redirects=False,
                 raise_for_status=False,
                 timeout=TIMEOUT,
+                middlewares=(_once,) if writes else None,
             ) as response:
                 self._hear(response.headers, sent)
                 answer = await _bounded(response)
@@ -233,6 +234,21 @@ def _complaint(answer: bytes) -> tuple[int, str]:
     elif details:
         said.append(str(details))
     return number if type(number) is int else 0, ": ".join(filter(None, said))
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a PUT or DELETE again by itself when the connection is lost.
+
+    It may have been carried out, and somebody may have edited the incident since.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes | None:
