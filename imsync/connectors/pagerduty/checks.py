@@ -5,7 +5,7 @@ from typing import Final
 
 from imsync.connectors.base import Check, Entry, Kind
 from imsync.connectors.pagerduty.reading import Object, dig, object_at
-from imsync.connectors.pagerduty.rest import Rest, segment
+from imsync.connectors.pagerduty.rest import Rest, base, segment
 from imsync.core.fields import Instant
 from imsync.errors import ExternalError, Gone, Refused, Unauthorized
 
@@ -21,8 +21,7 @@ async def run(road: Rest, look_up: LookUp, *, default_service: str | None) -> Se
     try:
         await road.get("/abilities", lambda answer, _: answer)
     except Unauthorized as error:
-        reached = Check("reach", ok=True, detail=f"{road.base_url.host} answers")
-        return [reached, Check("credentials", ok=False, detail=str(error), hint=error.hint)]
+        return [Check("credentials", ok=False, detail=str(error), hint=error.hint)]
     except Refused as error:
         # Known, but not let near the abilities: what it may do shows in the next ones.
         credentials = Check("credentials", ok=True, detail=f"accepted, with limits: {error}")
@@ -31,7 +30,7 @@ async def run(road: Rest, look_up: LookUp, *, default_service: str | None) -> Se
         return [Check("reach", ok=False, detail=str(error), hint=hint)]
     else:
         credentials = Check("credentials", ok=True, detail="accepted")
-    reach = f"{road.base_url.host} answers in {road.now() - began} ms"
+    reach = f"{base(road.base_url).host} answers in {road.now() - began} ms"
     return [
         Check("reach", ok=True, detail=reach),
         credentials,

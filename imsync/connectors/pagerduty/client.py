@@ -21,7 +21,7 @@ from imsync.connectors.base import (
     Subscription,
     Unusable,
 )
-from imsync.connectors.pagerduty import checks, log, rest
+from imsync.connectors.pagerduty import checks, log
 from imsync.connectors.pagerduty.incidents import snapshot, to_create, to_write
 from imsync.connectors.pagerduty.notes import bounded, note
 from imsync.connectors.pagerduty.reading import Object, dig, object_at, objects_at, text_at, written
@@ -71,14 +71,12 @@ class PagerDuty:
         priority_id: Callable[[str], str | None] = _no_id,
         priority_name: Callable[[str], str | None] = _no_id,
     ) -> None:
-        self._rest = Rest(
-            session, rest.base(base_url), rest.authorization(token), from_email, now, heard
-        )
+        self._rest = Rest(session, base_url, token, from_email, now, heard)
         self._default_service = default_service
         self._priority_id, self._priority_name = priority_id, priority_name
 
     def __repr__(self) -> str:
-        return f"PagerDuty({str(self._rest.base_url)!r})"
+        return f"PagerDuty(from_email={self._rest.from_email!r})"
 
     async def fetch(self, external_id: str) -> Snapshot:
         path = f"/incidents/{segment(external_id)}"
@@ -155,6 +153,7 @@ class PagerDuty:
             f"/incidents/{segment(external_id)}/log_entries",
             read,
             ("since", written(log.since(since, offset=self._offset()))),
+            ("include[]", "channels"),  # which hold the values
             ("limit", str(PAGE)),
         )
 

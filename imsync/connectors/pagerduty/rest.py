@@ -42,7 +42,6 @@ from imsync.errors import (
     Unauthorized,
     Unavailable,
     Unknown,
-    UserError,
 )
 
 T = TypeVar("T")
@@ -52,7 +51,7 @@ Heard = Callable[[Limits | None, Offset | None], None]
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20, connect=5)
 LARGEST: Final = 8 * 1024 * 1024
 
-_SCHEMES: Final = ("bearer ", "token token=")
+_SCHEMES: Final = (_BEARER := "Bearer ", _TOKEN := "Token token=")
 _DENIED_HERE: Final = (2010, 1018)  # Access Denied, Requester not authorized: to do this
 _CHANGED_MEANWHILE: Final = 1005
 _NEVER_LEFT: Final = (
@@ -66,11 +65,15 @@ _NEVER_LEFT: Final = (
 
 @dataclass(slots=True)
 class Rest:
-    """The road to one account."""
+    """The road to one account.
+
+    An address or a token that cannot be one suspends the integration when it is first
+    used, like any other that is wrong; making the road never fails.
+    """
 
     session: aiohttp.ClientSession
-    base_url: URL
-    authorization: str = field(repr=False)
+    base_url: str = field(repr=False)  # somebody may have put a password in it
+    token: str = field(repr=False)
     from_email: str | None
     now: Callable[[], Instant]
     heard: Heard = field(repr=False)
@@ -104,12 +107,13 @@ class Rest:
     ) -> T:
         call = f"{method} {path}"
         writes = method != "GET"
+        root, headers = base(self.base_url), self._headers(actor, writes=writes)
         sent = self.now()
         try:
             async with self.session.request(
                 method,
-                self.base_url.joinpath(path.lstrip("/"), encoded=True).with_query(list(params)),
-                headers=self._headers(actor if writes else None, writes=writes),
+                root.joinpath(path.lstrip("/"), encoded=True).with_query(list(params)),
+                headers=headers,
                 data=None if body is None else orjson.dumps(body),
                 allow_redirects=False,
                 raise_for_status=False,
@@ -135,7 +139,7 @@ class Rest:
     def _headers(self, actor: str | None, *, writes: bool) -> Mapping[str, str]:
         headers = {
             "Accept": "application/vnd.pagerduty+json;version=2",
-            "Authorization": self.authorization,
+            "Authorization": "".join(credentials(self.token)),
         }
         if writes:
             headers["Content-Type"] = "application/json"
@@ -171,12 +175,12 @@ class Rest:
 
     def _safe(self, said: object) -> str:
         """What was said, on one short line; without the token, should anyone have echoed it."""
-        token = self.authorization.rpartition("=")[2].rpartition(" ")[2]
-        return " ".join(str(said).replace(token, "(the token)").split())[:500]
+        _, key = credentials(self.token)
+        return " ".join(str(said).replace(key, "(the token)").split())[:500]
 
 
 def base(url: str) -> URL:
-    """The root of the API, however it is written down. Raises UserError."""
+    """The root of the API, however it is written down. Raises Unauthorized."""
     written = url.strip()
     try:
         root = URL(written if "://" in written else f"https://{written}")
@@ -184,23 +188,25 @@ def base(url: str) -> URL:
     except ValueError:
         usable = False
     if not usable:
-        raise UserError(
+        raise Unauthorized(
             "the base URL is no address of an API",
             hint="https://api.pagerduty.com, or https://api.eu.pagerduty.com in the EU",
         )
     return root.with_path(root.path.rstrip("/"))
 
 
-def authorization(token: str) -> str:
-    """The header for an API key or an OAuth token, also when its scheme is written before it."""
+def credentials(token: str) -> tuple[str, str]:
+    """The scheme and the key of an API key or an OAuth token, also one that names its scheme.
+
+    Raises Unauthorized for what can be neither.
+    """
     key = token.strip()
-    scheme = next((each for each in _SCHEMES if f"{key} ".lower().startswith(each)), "")
-    key = key[len(scheme) :].strip()
+    named = next((each for each in _SCHEMES if f"{key} ".lower().startswith(each.lower())), "")
+    key = key[len(named) :].strip()
     if not re.fullmatch(r"[!-~]+", key):
         hint = "an API key, or an OAuth token: letters, digits and signs, and no spaces"
-        raise UserError("this is no PagerDuty token", hint=hint)
-    oauth = scheme == "bearer " or (not scheme and key.startswith("pdus+"))
-    return f"Bearer {key}" if oauth else f"Token token={key}"
+        raise Unauthorized("this is no PagerDuty token", hint=hint)
+    return named or (_BEARER if key.startswith("pdus+") else _TOKEN), key
 
 
 def segment(id_: str) -> str:
