@@ -1,0 +1,176 @@
+"""Deliveries: what is tried next, how it is signed and sent, and what an answer means.
+
+Of one subscription and incident they arrive in order: while the first is tried again, the
+others wait. Any 2xx within five seconds is an arrival. No answer, 429 and 5xx are tried
+again, further and further apart, for 48 hours; anything else is dropped at once, and after
+three drops in a row the subscription is disabled for a day, with all that it was owed.
+"""
+
+import hmac
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Final
+
+import aiohttp
+
+from imsync.sandbox import ids
+from imsync.sandbox.account import Account
+from imsync.sandbox.rows import Delivery, Subscription
+from imsync.sandbox.subscriptions import drop_queue
+
+TIMEOUT: Final = 5.0
+_HORIZON: Final = 48 * 3_600_000
+_DISABLED: Final = 24 * 3_600_000
+_FIRST_WAIT: Final = 10_000
+_LONGEST_WAIT: Final = 3_600_000
+_DROPS: Final = 3
+_AT_ONCE: Final = 16
+"""So many at a time to one subscription: a receiver that hangs holds up no one else's."""
+
+
+def sign(secret: str, body: bytes) -> str:
+    return "v1=" + hmac.new(secret.encode(), body, sha256).hexdigest()
+
+
+def wait(attempt: int) -> int:
+    """Milliseconds until the next attempt. PagerDuty says only that it keeps trying."""
+    return min(_FIRST_WAIT << min(attempt - 1, 20), _LONGEST_WAIT)
+
+
+def heads(account: Account) -> Iterator[Delivery]:
+    """The first of every queue."""
+    seen = set[tuple[str, str]]()
+    for delivery in sorted(account.records.deliveries, key=lambda row: row.turn):
+        queue = (delivery.subscription, delivery.queue)
+        if queue not in seen:
+            seen.add(queue)
+            yield delivery
+
+
+class Courier:
+    """Sends what is due, one attempt at a time; several of them may be under way."""
+
+    def __init__(self, account: Account, session: aiohttp.ClientSession) -> None:
+        self._account = account
+        self._session = session
+        self._under_way: dict[tuple[str, str], str] = {}  # a queue: the subscription
+        self.made = 0
+        self.arrived: deque[Delivery] = deque(maxlen=100)
+
+    def next_due(self) -> int | None:
+        """When the next attempt that could be made is due."""
+        return min((row.due for row in self._free()), default=None)
+
+    def claim(self, now: int) -> Delivery | None:
+        """The delivery to try now, if any; its queue is taken until `attempt` is over."""
+        due = [row for row in self._free() if row.due <= now]
+        if not due:
+            return None
+        first = min(due, key=lambda row: (row.due, row.turn))
+        self._under_way[first.subscription, first.queue] = first.subscription
+        return first
+
+    def _free(self) -> Iterator[Delivery]:
+        busy = list(self._under_way.values())
+        return (
+            row
+            for row in heads(self._account)
+            if (row.subscription, row.queue) not in self._under_way
+            and busy.count(row.subscription) < _AT_ONCE
+        )
+
+    async def attempt(self, delivery: Delivery) -> None:
+        """Send it once, and remember what came of it."""
+        records = self._account.records
+        try:
+            subscription = records.subscriptions.get(delivery.subscription)
+            if subscription is None:
+                return
+            self.made += 1
+            status = await self._send(subscription, delivery)
+        finally:
+            del self._under_way[delivery.subscription, delivery.queue]
+        with records.unit():
+            # It may have been changed, disabled or deleted meanwhile.
+            subscription = records.subscriptions.get(delivery.subscription)
+            if subscription and delivery.id in records.deliveries:
+                self._settle(subscription, delivery, status)
+
+    async def _send(self, subscription: Subscription, delivery: Delivery) -> int | None:
+        """The status of the answer; None if none came in time."""
+        body = delivery.body.encode()
+        try:
+            async with self._session.post(
+                subscription.url,
+                data=body,
+                headers=self._headers(subscription, delivery, body),
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+                allow_redirects=False,
+                raise_for_status=False,
+            ) as response:
+                return response.status
+        except aiohttp.ClientConnectorCertificateError as error:
+            # Only an expired certificate is worth another try.
+            return None if "expired" in str(error) else 495
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
+        except ValueError:
+            return 495  # a URL that nothing can be sent to
+
+    def _headers(
+        self, subscription: Subscription, delivery: Delivery, body: bytes
+    ) -> Mapping[str, str]:
+        signature = sign(subscription.secret, body)
+        if self._account.switches.second_signature:
+            signature = f"{sign(ids.secret(self._account.rng), body)},{signature}"
+        return {
+            **{header["name"]: header["value"] for header in subscription.headers},
+            "User-Agent": "PagerDuty-Webhook/V3.0",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "X-PagerDuty-Signature": signature,
+            "X-Webhook-Id": delivery.id,
+            "X-Webhook-Subscription": subscription.id,
+        }
+
+    def _settle(self, subscription: Subscription, delivery: Delivery, status: int | None) -> None:
+        account, records = self._account, self._account.records
+        now = account.now()
+        if status is not None and 200 <= status < 300:
+            records.deliveries.drop(delivery.id)
+            records.subscriptions.put(replace(subscription, drops=0))
+            self.arrived.append(delivery)
+            if account.chance(account.faults.delivery_repeat):
+                self._send_again(delivery, now)
+            return
+        attempts = delivery.attempts + 1
+        due = now + account.scaled(wait(attempts))
+        again = status is None or status == 429 or status >= 500
+        if again and due <= delivery.since + account.scaled(_HORIZON):
+            records.deliveries.put(replace(delivery, attempts=attempts, due=due))
+            return
+        records.deliveries.drop(delivery.id)
+        subscription = replace(subscription, drops=subscription.drops + 1)
+        if subscription.drops >= _DROPS:
+            until = now + account.scaled(_DISABLED)
+            subscription = replace(subscription, drops=0, disabled_until=until)
+            drop_queue(account, subscription)
+        records.subscriptions.put(subscription)
+
+    def repeat(self, count: int = 1) -> int:
+        """Owe again the deliveries that arrived last; says how many there were."""
+        again = list(self.arrived)[-count:] if count > 0 else []
+        with self._account.records.unit():
+            for delivery in again:
+                self._send_again(delivery, self._account.now())
+        return len(again)
+
+    def _send_again(self, delivery: Delivery, now: int) -> None:
+        """At least once is not once. It has the same id, and goes by itself."""
+        records = self._account.records
+        if delivery.subscription in records.subscriptions:
+            turn = records.count("delivery")
+            again = replace(delivery, queue=delivery.id, turn=turn, since=now, due=now, attempts=0)
+            records.deliveries.put(again)
