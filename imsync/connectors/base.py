@@ -175,6 +175,22 @@ class Subscription:
     secret: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class OnCall:
+    """Someone on call now: for which policy, at which level of it, until when if that ends."""
+
+    user_id: str
+    user: str  # a name for people
+    email: str | None
+    policy_id: str
+    policy: str
+    level: int
+    schedule_id: str | None = None
+    schedule: str | None = None
+    start: Instant | None = None
+    end: Instant | None = None
+
+
 class Connector(Protocol):
     """A connected external account."""
 
@@ -204,6 +220,11 @@ class Connector(Protocol):
     async def look_up_id(self, kind: Kind, id_: str) -> Entry: ...
     async def list_priorities(self) -> Sequence[Entry]:
         """The account's priorities; none when it has none (404, 402)."""
+
+    async def on_call(
+        self, *, schedule_id: str | None = None, policy_id: str | None = None
+    ) -> Sequence[OnCall]:
+        """Who is on call now, by that schedule or for that policy, the first to be asked first."""
 
     async def check(self) -> Sequence[Check]:
         """Several requests: reach, credentials, From user, default service."""

@@ -14,6 +14,7 @@ from imsync.connectors.base import (
     Entry,
     Kind,
     Note,
+    OnCall,
     Subscription,
     Translation,
 )
@@ -332,6 +333,27 @@ async def test_an_empty_name_is_not_asked_for(wire: Wire, pd: PagerDuty) -> None
     assert wire.asked == []
 
 
+async def test_who_is_on_call_is_told_in_the_order_of_being_asked(
+    wire: Wire, pd: PagerDuty
+) -> None:
+    policy = {"id": "PPOL", "summary": "Default"}
+    second = {"escalation_policy": policy, "escalation_level": 2, "schedule": None, "start": None}
+    first = {
+        "escalation_policy": policy,
+        "escalation_level": 1,
+        "schedule": {"id": "PSCH", "summary": "Weeks"},
+        "user": {"id": "PBOB", "name": "Bob", "email": "bob@example.com"},
+        "end": "2026-09-21T14:13:20Z",
+    }
+    wire.answers("GET /oncalls", {"oncalls": [second | {"user": {"id": "PANN"}}, first]})
+    assert await pd.on_call(schedule_id="PSCH") == [
+        OnCall("PBOB", "Bob", "bob@example.com", "PPOL", "Default", 1, "PSCH", "Weeks", end=NOW),
+        OnCall("PANN", "PANN", None, "PPOL", "Default", 2),
+    ]
+    assert wire.only.url.query["schedule_ids[]"] == "PSCH"
+    assert "escalation_policy_ids[]" not in wire.only.url.query
+
+
 # The webhook subscription.
 
 HOOK: dict[str, Any] = {
@@ -489,6 +511,7 @@ async def test_every_request_is_one_that_pagerduty_describes(
         "GET /users/PBOB": {"user": {"id": "PBOB", "email": "x@y"}},
         "GET /escalation_policies": {"escalation_policies": []},
         "GET /priorities": {"priorities": []},
+        "GET /oncalls": {"oncalls": []},
         "GET /abilities": {"abilities": []},
         "GET /services/PSVC": {"service": {}},
         "GET /webhook_subscriptions": {"webhook_subscriptions": []},
@@ -519,6 +542,7 @@ async def test_every_request_is_one_that_pagerduty_describes(
     await pd.look_up_id(Kind.USER, "PBOB")
     await pd.look_up(Kind.ESCALATION_POLICY, "x")
     await pd.list_priorities()
+    await pd.on_call(schedule_id="PSCH", policy_id="PPOL")
     await pd.check()
     await pd.subscriptions()
     await pd.subscribe(URL)

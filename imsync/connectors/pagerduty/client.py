@@ -16,6 +16,7 @@ from imsync.connectors.base import (
     Kind,
     Limits,
     Note,
+    OnCall,
     Page,
     Snapshot,
     Subscription,
@@ -24,6 +25,7 @@ from imsync.connectors.base import (
 from imsync.connectors.pagerduty import checks, log
 from imsync.connectors.pagerduty.incidents import snapshot, to_create, to_write
 from imsync.connectors.pagerduty.notes import bounded, note
+from imsync.connectors.pagerduty.oncall import on_call
 from imsync.connectors.pagerduty.reading import Object, dig, object_at, objects_at, text_at, written
 from imsync.connectors.pagerduty.rest import Rest, segment
 from imsync.connectors.pagerduty.subscriptions import (
@@ -232,6 +234,28 @@ class PagerDuty:
             if error.status in (402, 404):
                 return []
             raise
+
+    async def on_call(
+        self, *, schedule_id: str | None = None, policy_id: str | None = None
+    ) -> Sequence[OnCall]:
+        """Who is on call now, by that schedule or for that policy, the first to be asked first.
+
+        A hundred at most. A schedule that nobody is on shows as nobody, and so does one
+        that is in no escalation policy: PagerDuty does not count that as being on call.
+        """
+        filters = {"schedule_ids[]": schedule_id, "escalation_policy_ids[]": policy_id}
+
+        def read(answer: Object, _: Instant) -> Sequence[OnCall]:
+            found = [on_call(each, offset=self._offset()) for each in objects_at(answer, "oncalls")]
+            return sorted(found, key=lambda each: (each.policy, each.level))
+
+        return await self._rest.get(
+            "/oncalls",
+            read,
+            *((name, id_) for name, id_ in filters.items() if id_),
+            ("include[]", "users"),
+            ("limit", str(PAGE)),
+        )
 
     async def check(self) -> Sequence[Check]:
         """Several requests: reach, credentials, the clocks, From user, default service."""
