@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 PATIENCE = 10.0  # seconds until something is said not to have arrived
-LOOK_EVERY = 0.02
+LOOK_EVERY = 0.005
 
 HERE_TO_THERE, THERE_TO_HERE = "imsync → PagerDuty", "PagerDuty → imsync"
 
@@ -93,7 +93,7 @@ class Tour:
         out.print(f"[{colour}]{way}[/]  {field:<12} {change:<58.58} [bold]{took:6.0f} ms[/]")
 
     async def play(self) -> None:
-        title, better = "Checkout fails for some", "Checkout fails for everyone in eu-west-1"
+        title, better = "Checkout is slow", "Checkout fails for everyone"
         await self.cross(
             HERE_TO_THERE,
             "incident",
@@ -138,6 +138,12 @@ class Tour:
             lambda: edit(severity="SEV-1"),
             self.urgency_and_priority,
             "SEV-3: low, P3", "high, P1",
+        )  # fmt: skip
+        await self.cross(  # raising the urgency un-acknowledges there, as in the real PagerDuty
+            THERE_TO_HERE, "status",
+            lambda: asyncio.sleep(0),
+            lambda: self.here_now("status"),
+            "mitigated", "open",
         )  # fmt: skip
         await self.cross(
             THERE_TO_HERE, "escalation",
@@ -193,7 +199,7 @@ class Tour:
         for entry in (await self.here("GET", "/incidents/INC-1/timeline"))["items"]:
             what = entry["text"] or ""
             if entry["kind"] == "changed":
-                what = f"{entry['field']}: {entry['old']} → {entry['new']}"
+                what = f"{entry['field']}: {entry['old'] or '–'} → {entry['new'] or '–'}"
             story.add_row(
                 entry["at"][11:23], what, entry["by"] or "", entry["integration"] or "here"
             )

@@ -70,7 +70,7 @@ class Trial:
         return {**shown, "requests": self.sandbox.requests}
 
 
-def _unheard(limits: Limits | None, offset: Offset | None) -> None:  # noqa: ARG001 - as `heard`
+def _unheard(limits: Limits | None, offset: Offset | None) -> None:
     """Its clock is ours, and its limit is far away."""
 
 

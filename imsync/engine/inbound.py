@@ -10,19 +10,22 @@ from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Event, Note, Snapshot, Sort, Unusable
-from imsync.core.fields import Instant, Side
+from imsync.core.fields import Field, Instant, Side
 from imsync.engine import linking
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
 from imsync.engine.carry_out import observe, reconcile
 from imsync.errors import ExternalError, Gone, Refused, Unauthorized
-from imsync.store import dead_letters, inbox, incidents, integrations, links
+from imsync.store import dead_letters, inbox, incidents, integrations, links, writes
 from imsync.store.database import Connection, DatabaseError
 from imsync.store.inbox import Delivery
 from imsync.store.integrations import Integration
 from imsync.store.links import Link
 
 log = logging.getLogger(__name__)
+
+_NEAR = 2_000
+"""How close (ms) to a write of ours a delivery is not taken at its word."""
 
 _IDLE = 1.0
 """Deliveries that wait for a write's outcome are looked at again this often (s)."""
@@ -70,7 +73,7 @@ class Inbound:
         account = self.account
         current = await account.db.read(integrations.get, account.id)
         event = account.translation.parse(delivery.body, offset=current.clock_offset)
-        if event.sort is Sort.LOOK:
+        if event.sort is Sort.LOOK or await account.db.read(is_doubtful, account.id, event):
             event = await self.looked_at(event)
         if event.snapshot is not None:
             await self.learn_names(event.snapshot)
@@ -89,6 +92,9 @@ class Inbound:
         except Gone as error:
             log.warning("%s: %s", self.account.integration.slug, error)
             return event
+        if (told := event.snapshot) is not None:
+            same = {f: at for f, at in told.set_at.items() if _alike(f, told, snapshot)}
+            snapshot = replace(snapshot, set_at=same, by=told.by)
         return replace(event, snapshot=snapshot)
 
     async def learn_names(self, snapshot: Snapshot) -> None:
@@ -118,7 +124,32 @@ class Inbound:
         )
 
 
+def _alike(field: Field, one: Snapshot, other: Snapshot) -> bool:
+    return one.fields.get(field) == other.fields.get(field)
+
+
 # Units of work.
+
+
+def is_doubtful(conn: Connection, integration_id: str, event: Event) -> bool:
+    """Whether what it shows may be from in the middle of a write of ours.
+
+    One write there can make several events, and the first may show fields that the write
+    had yet to set. Near a write of ours, on clocks that differ, only a look can tell.
+    """
+    if event.snapshot is None or event.external_id is None:
+        return False
+    link = links.to(conn, integration_id, event.external_id)
+    if link is None:
+        return False
+    states = links.fields(conn, link.id)
+    for field, at in writes.last_landed(conn, link.id).items():
+        seen, shown = states[field].seen, event.snapshot.fields
+        if seen is None or field not in shown or shown[field] == seen.value:
+            continue
+        if abs(event.snapshot.as_of - at) <= _NEAR:
+            return True
+    return False
 
 
 def apply(conn: Connection, delivery: Delivery, event: Event, *, now: Instant) -> None:

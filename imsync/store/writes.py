@@ -76,6 +76,16 @@ def unsettled(conn: Connection, link_id: int) -> list[Write]:
     ]
 
 
+def last_landed(conn: Connection, link_id: int) -> dict[Field, Instant]:
+    """Per field that we have written: when the latest write of it was carried out there."""
+    rows = conn.execute(
+        "SELECT field, MAX(at) AS at FROM writes WHERE link_id = ? AND state = 'done'"
+        " GROUP BY field",
+        (link_id,),
+    )
+    return {Field(row["field"]): Instant(row["at"]) for row in rows}
+
+
 def landed(conn: Connection, id_: int, at: Instant) -> None:
     conn.execute("UPDATE writes SET state = 'done', at = ? WHERE id = ?", (at, id_))
 

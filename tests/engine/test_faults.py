@@ -1,0 +1,227 @@
+"""What goes wrong between two systems: nothing is lost, doubled or written in the dark."""
+
+import pytest
+
+from imsync.core.fields import Field
+from imsync.core.schedule import LONGEST_WAIT
+from imsync.errors import Unknown
+from imsync.store import integrations, writes
+from tests.town import Town
+
+
+async def wait_out(town: Town) -> None:
+    """Let every wait pass, then everyone do what they can."""
+    for _ in range(8):
+        town.clock.at += LONGEST_WAIT
+        await town.settle()
+
+
+async def test_the_answer_to_a_creation_is_lost_and_there_is_still_one(town: Town) -> None:
+    town.sandbox.faults.api_lost = 1.0
+    await town.declare()
+    await town.settle()
+    town.sandbox.faults.api_lost = 0.0
+    assert len(await town.all_there()) == 1, "it was done, though nobody told us"
+    await wait_out(town)
+    assert len(await town.all_there()) == 1
+    assert (await town.there())["incident_key"] == "imsync:INC-1"
+    assert (await town.here(1))[Field.TITLE] == "Checkout down"
+    assert len(await town.timeline()) >= 2
+
+
+async def test_a_lost_answer_is_settled_from_the_log_even_when_set_back_since(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(title="Ours")
+    await town.lose_the_answer_to_a_write()
+    assert (await town.there())["title"] == "Ours"
+    await town.act(title="Start")
+    await wait_out(town)
+    await town.sweep()
+    assert (await town.there())["title"] == "Start", "theirs came after ours"
+    assert (await town.here())[Field.TITLE] == "Start"
+
+
+async def test_a_write_that_never_landed_is_made_again(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(title="Ours")
+    town.sandbox.faults.api_error = 1.0
+    await town.settle()
+    town.sandbox.faults.api_error = 0.0
+    assert (await town.there())["title"] == "Start"
+    await wait_out(town)
+    assert (await town.there())["title"] == "Ours"
+
+
+@pytest.mark.parametrize("fault", ["api_429", "api_429_bare", "api_error", "api_malformed"])
+async def test_a_spell_of_failures_loses_no_edit(town: Town, fault: str) -> None:
+    await town.declare("Start")
+    await town.settle()
+    setattr(town.sandbox.faults, fault, 1.0)
+    await town.edit(title="Ours", severity="SEV-1")
+    await town.settle()
+    setattr(town.sandbox.faults, fault, 0.0)
+    await wait_out(town)
+    there = await town.there()
+    assert (there["title"], there["urgency"]) == ("Ours", "high")
+    assert await town.dead_letters() == []
+
+
+async def test_after_the_last_attempt_there_is_a_dead_letter_and_no_more(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    town.sandbox.faults.api_error = 1.0
+    await town.edit(title="Ours")
+    await wait_out(town)
+    (letter,) = await town.dead_letters()
+    assert (letter.field, letter.attempts) == ("title", 5)
+    assert (await town.field("title")).blocked is not None
+    requests = town.sandbox.requests
+    await wait_out(town)
+    assert town.sandbox.requests == requests, "not tried for ever"
+
+    town.sandbox.faults.api_error = 0.0
+    await town.edit(title="Ours, at last")
+    await wait_out(town)
+    assert (await town.there())["title"] == "Ours, at last", "a new edit is a new try"
+
+
+async def test_a_refused_status_is_blocked_and_no_alarm(town: Town) -> None:
+    town.sandbox.switches.unacknowledge = False
+    await town.declare("Start")
+    await town.settle()
+    await town.act(status="acknowledged")
+    await town.settle()
+    await town.edit(status="open", title="Ours")
+    await town.settle()
+    assert (await town.there())["title"] == "Ours", "the refused field stops only itself"
+    assert (await town.field("status")).blocked is not None
+    assert await town.dead_letters() == []
+    quiet = town.sandbox.requests
+    await town.settle()
+    assert town.sandbox.requests == quiet
+    await town.act(status="resolved")
+    await town.settle()
+    assert (await town.here())[Field.STATUS] == "resolved", "either side's change frees it"
+
+
+async def test_a_bad_token_suspends_and_mending_it_resumes(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    good = await town.token("wrong")
+    await town.edit(title="Ours")
+    await town.settle()
+    assert (await town.integration()).state == "suspended"
+    assert await town.dead_letters() == []
+    assert not await town.crew.drift.step(), "it asks, and stays suspended"
+    await town.token(good)
+    assert (await town.integration()).state == "active"
+    await town.settle()
+    assert (await town.there())["title"] == "Ours"
+
+
+async def test_an_incident_that_is_gone_there_stops_only_itself(town: Town) -> None:
+    await town.declare("First")
+    await town.declare("Second")
+    await town.settle()
+    await town.forget_there(1)
+    await town.edit(1, title="Into the void")
+    await town.edit(2, title="Heard")
+    await town.settle()
+    assert (await town.there(2))["title"] == "Heard"
+    assert any("no longer synced" in (entry.text or "") for entry in await town.timeline(1))
+
+
+async def test_a_crash_between_write_and_confirm(town: Town) -> None:
+    """What the next daemon finds: a lease of nobody, and a write that nobody knows of."""
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(title="Ours")
+
+    connector = town.crew.account.connector
+    real = connector.write
+
+    async def then_die(*given: object, **named: object) -> object:
+        await real(*given, **named)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    connector.write = then_die  # type: ignore[method-assign, assignment]
+    with pytest.raises(KeyboardInterrupt):
+        await town.crew.outbound.step()
+    assert (await town.there())["title"] == "Ours"
+    await town.act(title="Theirs, after")
+
+    await town.reload()
+    await town.settle()
+    await town.sweep()
+    assert (await town.there())["title"] == "Theirs, after"
+    assert (await town.here())[Field.TITLE] == "Theirs, after"
+
+
+async def test_deliveries_wait_for_a_write_in_doubt(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(title="Ours")
+    await town.lose_the_answer_to_a_write()
+    await town.act(status="acknowledged")
+    while await town.sandbox.step():
+        pass
+    assert not await town.crew.inbound.step()
+    await wait_out(town)
+    assert (await town.here())[Field.STATUS] == "mitigated"
+
+
+async def test_a_repeat_and_a_late_delivery_change_nothing(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    town.sandbox.faults.delivery_reorder = 1.0
+    await town.act(status="acknowledged")
+    await town.act(status="resolved")
+    for _ in range(20):
+        town.clock.at += 500
+        await town.settle()
+    assert town.sandbox.repeat(2) == 2
+    await town.settle()
+    assert (await town.here())[Field.STATUS] == "resolved"
+    assert [e.new for e in await town.timeline() if e.field == "status"][-1] == "resolved"
+
+
+async def test_a_bug_in_the_connector_costs_an_attempt_and_no_more(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(title="Ours")
+    connector = town.crew.account.connector
+    real = connector.fetch
+
+    async def broken(external_id: str) -> object:
+        raise KeyError("incident")
+
+    connector.fetch = broken  # type: ignore[method-assign, assignment]
+    assert await town.crew.outbound.step()
+    connector.fetch = real  # type: ignore[method-assign]
+    await wait_out(town)
+    assert (await town.there())["title"] == "Ours"
+    with pytest.raises(Unknown):
+        await town.crew.account.ask(lambda: broken("x"))
+
+
+async def test_nothing_stays_in_doubt(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(title="Ours")
+    await town.lose_the_answer_to_a_write()
+    await wait_out(town)
+    assert await town.db.read(writes.unsettled, 1) == []
+
+
+async def test_an_incident_of_another_database_is_never_taken_for_ours(town: Town) -> None:
+    await town.trigger("An older INC-1", incident_key="imsync:INC-1")
+    town.clock.at += 60_000
+    await town.settle()
+    await town.declare("Ours")
+    await town.settle()
+    assert await town.db.read(integrations.get, "int_test")
+    assert {one["title"] for one in await town.all_there()} == {"An older INC-1"}
+    (letter,) = await town.dead_letters()
+    assert "matching dedup key" in letter.message

@@ -1,0 +1,268 @@
+"""Both sides in one process, one step at a time: imsync's loops, its API, and the sandbox.
+
+Nothing runs by itself here: a test edits on either side, then lets `settle` make steps
+until nobody has anything to do. The clock is the test's.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import aiohttp
+from aiohttp.test_utils import TestServer
+
+from imsync.api import app
+from imsync.api.context import Context
+from imsync.core.fields import Field, Value
+from imsync.core.merge import Direction
+from imsync.daemon import connecting, ids
+from imsync.engine import configure, edits
+from imsync.engine.fleet import Crew, Fleet, recover
+from imsync.sandbox.sandbox import Sandbox
+from imsync.store import conflicts, dead_letters, incidents, integrations, links
+from imsync.store.conflicts import Conflict
+from imsync.store.database import Database
+from imsync.store.dead_letters import DeadLetter
+from imsync.store.incidents import Incident, TimelineEntry
+from imsync.store.integrations import Integration
+from imsync.store.links import FieldState
+from tests.conftest import Clock
+
+Json = dict[str, Any]
+
+
+class Town:
+    """One daemon without its loops running, and one PagerDuty."""
+
+    def __init__(
+        self,
+        db: Database,
+        sandbox: Sandbox,
+        session: aiohttp.ClientSession,
+        fleet: Fleet,
+        clock: Clock,
+        server: TestServer,
+    ) -> None:
+        self.db, self.sandbox, self.session = db, sandbox, session
+        self.fleet, self.clock, self.server = fleet, clock, server
+        self.crew: Crew
+
+    @property
+    def account(self) -> Json:
+        return self.sandbox.describe()
+
+    async def connect(self, **settings: object) -> None:
+        """Configure the integration and have its webhooks sent here."""
+        described = self.account
+        integration = await self.db.run(
+            configure.create,
+            "int_test",
+            {
+                "name": "Production PagerDuty",
+                "base_url": described["url"],
+                "token": described["token"],
+                "from_email": described["from_email"],
+                "default_service": described["default_service"],
+                "sync_escalations": True,
+                **settings,
+            },
+            integration_type="pagerduty",
+            webhook_secret=None,
+            now=self.clock(),
+        )
+        self.crew = self.fleet.assemble(integration)
+        url = str(self.server.make_url(f"/api/v1/webhooks/{integration.id}"))
+        made = await self.crew.account.connector.subscribe(url)
+        assert made.secret is not None
+        await self.db.run(integrations.set_secret, integration.id, made.secret, now=self.clock())
+        await self.crew.account.load_priorities()
+
+    async def reload(self) -> None:
+        """The integration as it is configured now, as after a restart."""
+        await self.db.run(recover)
+        current = await self.db.read(integrations.get, "int_test")
+        self.crew = self.fleet.assemble(current)
+        await self.crew.account.load_priorities()
+
+    async def settle(self, *, deliveries: bool = True, rounds: int = 60) -> None:
+        """Let everyone make steps until nobody has anything to do."""
+        for _ in range(rounds):
+            moved = deliveries and await self.sandbox.step()
+            moved = await self.crew.inbound.step() or moved
+            moved = await self.crew.outbound.step() or moved
+            if not moved:
+                return
+        raise AssertionError(f"not quiet after {rounds} rounds")
+
+    async def sweep(self) -> None:
+        assert await self.crew.drift.step()
+        await self.settle()
+
+    # --- this side
+
+    async def declare(self, title: str = "Checkout down", **values: Value) -> int:
+        given = {Field(name): value for name, value in values.items()}
+        incident = await self.db.run(
+            edits.declare,
+            {Field.TITLE: title, **given},
+            integration=None,
+            organization_id=None,
+            incident_type=None,
+            by="alice@acme.example",
+            now=self.clock(),
+        )
+        return incident.id
+
+    async def edit(self, number: int = 1, **values: Value) -> None:
+        given = {Field(name): value for name, value in values.items()}
+        await self.db.run(edits.update, number, given, by="alice@acme.example", now=self.clock())
+
+    async def here(self, number: int = 1) -> Incident:
+        return await self.db.read(incidents.get, number)
+
+    async def timeline(self, number: int = 1) -> list[TimelineEntry]:
+        return await self.db.read(incidents.timeline, number, limit=500)
+
+    async def conflicts(self) -> list[Conflict]:
+        return await self.db.read(conflicts.page, limit=100)
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        return await self.db.read(dead_letters.page, "int_test", limit=100)
+
+    async def field(self, name: str, number: int = 1) -> FieldState:
+        """What one field of the link stands at."""
+        link = await self.db.read(links.between, "int_test", number)
+        assert link is not None
+        return (await self.db.read(links.fields, link.id))[Field(name)]
+
+    async def integration(self) -> Integration:
+        return await self.db.read(integrations.get, "int_test")
+
+    async def configure(self, **settings: object) -> None:
+        await self.db.run(
+            configure.change, "int_test", settings, webhook_secret=None, now=self.clock()
+        )
+        await self.reload()
+
+    async def direct(self, direction: Direction) -> None:
+        await self.configure(sync_direction=direction)
+
+    async def token(self, token: str) -> str:
+        """Give the integration another token; the one it had."""
+        before = (await self.integration()).token
+        await self.db.run(
+            configure.change, "int_test", {"token": token}, webhook_secret=None, now=self.clock()
+        )
+        self.crew = self.fleet.assemble(await self.integration())
+        assert before is not None
+        return before
+
+    async def lose_the_answer_to_a_write(self) -> None:
+        """Make one outbound step whose write is carried out there and never answered."""
+        connector, faults = self.crew.account.connector, self.sandbox.faults
+        real = connector.write
+
+        async def unheard(*given: Any, **named: Any) -> Any:
+            faults.api_lost = 1.0
+            try:
+                return await real(*given, **named)
+            finally:
+                faults.api_lost = 0.0
+
+        connector.write = unheard  # type: ignore[method-assign]
+        try:
+            assert await self.crew.outbound.step()
+        finally:
+            connector.write = real  # type: ignore[method-assign]
+
+    # --- that side
+
+    async def call(
+        self, method: str, path: str, body: Json | None = None, *, by: str | None = None
+    ) -> Json:
+        """What a person does in PagerDuty, over its REST API."""
+        described = self.account
+        headers = {
+            "Authorization": f"Token token={described['token']}",
+            "From": by or described["users"][-1]["email"],
+        }
+        async with self.session.request(
+            method, described["url"] + path, json=body, headers=headers
+        ) as answer:
+            assert answer.status < 300, await answer.text()
+            found: Json = await answer.json() if answer.status != 204 else {}
+            return found
+
+    async def act(self, number: int = 1, **changes: object) -> Json:
+        """Edit the incident that this one is linked to, over there."""
+        body = {"incident": {"type": "incident_reference", **changes}}
+        answer = await self.call("PUT", f"/incidents/{await self.external_id(number)}", body)
+        found: Json = answer["incident"]
+        return found
+
+    async def trigger(self, title: str = "Disk full", **more: object) -> str:
+        service = {"id": self.account["default_service"], "type": "service_reference"}
+        body = {"incident": {"type": "incident", "title": title, "service": service, **more}}
+        return str((await self.call("POST", "/incidents", body))["incident"]["id"])
+
+    async def external_id(self, number: int = 1) -> str:
+        link = await self.db.read(links.between, "int_test", number)
+        assert link is not None
+        assert link.external_id is not None
+        return link.external_id
+
+    async def there(self, number: int = 1) -> Json:
+        answer = await self.call("GET", f"/incidents/{await self.external_id(number)}")
+        found: Json = answer["incident"]
+        return found
+
+    async def forget_there(self, number: int) -> None:
+        """As if PagerDuty had never heard of it."""
+        self.sandbox._records.incidents.drop(await self.external_id(number))
+
+    async def all_there(self) -> list[Json]:
+        answer = await self.call("GET", "/incidents?date_range=all&limit=100")
+        found: list[Json] = answer["incidents"]
+        return found
+
+    def user(self, index: int) -> Mapping[str, str]:
+        found: Mapping[str, str] = self.account["users"][index]
+        return found
+
+
+@asynccontextmanager
+async def town_of(
+    path: Path | str = ":memory:", *, seed: int = 1, clock: Clock | None = None
+) -> AsyncIterator[Town]:
+    clock, rng = clock or Clock(), Random(seed)
+    db = await Database.open(path)
+    async with aiohttp.ClientSession() as session:
+        sandbox = Sandbox(session=session, now=clock, rng=rng)
+        await sandbox.start()
+        fleet = Fleet(
+            db=db,
+            connects=connecting(session, clock),
+            now=clock,
+            rng=rng,
+            drift_interval=60,
+            max_attempts=5,
+        )
+        context = Context(
+            db=db,
+            fleet=fleet,
+            now=clock,
+            new_id=ids(rng),
+            database=Path(str(path)),
+            started_at=clock(),
+            listen="127.0.0.1:1",
+        )
+        server = TestServer(app.make(context))
+        await server.start_server()
+        try:
+            yield Town(db, sandbox, session, fleet, clock, server)
+        finally:
+            await server.close()
+            await sandbox.stop()
+            await db.close()
