@@ -115,6 +115,16 @@ def test_a_severity_is_read_by_its_priority(external: str, given: Value, read: s
     assert Severities.of(FIVE).decode(external, given=given) == read
 
 
+def test_a_priority_that_stands_for_two_says_nothing_against_either() -> None:
+    map_ = Severities.of(("P1", "P3"))
+    assert [map_.decode("low P1", given=given) for given in SEVERITIES] == [
+        "SEV-1",
+        "SEV-2",
+        "SEV-1",
+        "SEV-1",
+    ]
+
+
 def test_a_priority_says_which_severity_before_the_account_was_asked_for_them() -> None:
     assert Severities.of(()).decode("high P1", given="SEV-2") == "SEV-1"
 
