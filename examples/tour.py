@@ -199,7 +199,7 @@ class Tour:
         for entry in (await self.here("GET", "/incidents/INC-1/timeline"))["items"]:
             what = entry["text"] or ""
             if entry["kind"] == "changed":
-                what = f"{entry['field']}: {entry['old'] or '–'} → {entry['new'] or '–'}"
+                what = f"{entry['field']}: {entry['old'] or 'none'} → {entry['new'] or 'none'}"
             story.add_row(
                 entry["at"][11:23], what, entry["by"] or "", entry["integration"] or "here"
             )

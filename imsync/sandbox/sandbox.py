@@ -48,8 +48,8 @@ class Sandbox:
         rate_limit: int = 960,
     ) -> None:
         self._records = Records(state)
-        _settle_in(self._records, rng, token)
-        self._account = Account(records=self._records, now=now, rng=rng, time_scale=time_scale)
+        dice = _settle_in(self._records, rng.getrandbits(64), token)
+        self._account = Account(records=self._records, now=now, rng=dice, time_scale=time_scale)
         self._bell = asyncio.Event()
         self._stopping = False
         self._idle = asyncio.Event()
@@ -228,19 +228,19 @@ class Sandbox:
         return next(row.id for row in self._records.tokens if row.name == name)
 
 
-def _settle_in(records: Records, rng: random.Random, token: str | None) -> None:
-    """Found the account if it is new; in later lives, throw the dice differently.
+def _settle_in(records: Records, seed: int, token: str | None) -> random.Random:
+    """Found the account if it is new; answers the dice of this life.
 
-    Ids made from the same dice again would be taken, and webhook ids mistaken for repeats.
+    They are others in each: ids thrown again would be taken, and a webhook id thrown again
+    would be mistaken for a repeat.
     """
     with records.unit():
+        dice = random.Random(f"{seed} {records.count('life')}")
         if not len(records.users):
-            founding.found(records, rng)
-            founding.issue_tokens(records, rng)
-        lives = records.count("life")
-        if lives > 1:
-            rng.seed(f"{rng.getrandbits(64)} {lives}")
+            founding.found(records, dice)
+            founding.issue_tokens(records, dice)
         if token is not None and token not in records.tokens:
             for row in [row for row in records.tokens if row.name == "full"]:
                 records.tokens.drop(row.id)
             records.tokens.put(Token(token, "full"))
+    return dice
