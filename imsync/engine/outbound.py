@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
-from imsync.connectors.base import Change, Snapshot, Translation
+from imsync.connectors.base import Change, Note, Snapshot, Translation
 from imsync.core.fields import NEVER, Base, Field, Instant, Seen, Value
 from imsync.core.maps import NoTranslation, ValueMap
 from imsync.core.merge import Decision, Verdict
@@ -179,10 +179,21 @@ class Outbound:
             mine = [n for n in notes if account.translation.is_description_note(n.text)]
             note_id = mine[0].id if mine else None
         text = account.translation.description_note(write.value or "")
-        try:
-            note = await account.ask(
+
+        async def put(note_id: str | None) -> Note:
+            return await account.ask(
                 lambda: connector.put_note(external_id, text, note_id=note_id, actor=None)
             )
+
+        try:
+            try:
+                note = await put(note_id)
+            except Gone:
+                if note_id is None:
+                    raise
+                note = await put(None)  # somebody deleted our note
+        except Gone:
+            raise
         except Refused as error:
             await account.db.run(
                 refuse, claim, {Field.DESCRIPTION: write}, error, now=account.now()

@@ -169,6 +169,14 @@ async def test_a_description_is_the_body_and_then_one_note_edited_in_place(town:
         assert [note["content"].splitlines()[-1] for note in notes] == [words]
     assert [entry.kind for entry in await town.timeline()].count("note") == 0, "it is our own"
 
+    path = f"/incidents/{await town.external_id()}/notes"
+    (note,) = (await town.call("GET", path))["notes"]
+    await town.call("DELETE", f"{path}/{note['id']}")
+    await town.edit(description="Fourth words.")
+    await town.settle()
+    (note,) = (await town.call("GET", path))["notes"]
+    assert note["content"].endswith("Fourth words."), "a deleted note is written anew"
+
 
 async def test_a_note_there_stands_in_the_timeline_once(town: Town) -> None:
     await town.declare()
