@@ -11,7 +11,8 @@ Rule 2: nothing here favours a side. Swapping platform and external (and the own
 and the direction) swaps ADOPT and PUSH and changes nothing else; a test holds us to it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -99,7 +100,7 @@ def decide(base: Base, platform: Edit, external: Seen, map_: ValueMap, terms: Te
     row instead of one silently overwriting the other. Agreement seen before the edit
     proves nothing about after it: nothing is owed then, and the base stays.
 
-    Strict rules and the direction have their say in `_lone` and `_both`.
+    Strict rules and the direction have their say in `_lone` and `both`.
     Raises NoTranslation when a value has no counterpart on the other side.
     """
     here = platform.value != base.platform or platform.at > base.at
@@ -117,7 +118,43 @@ def decide(base: Base, platform: Edit, external: Seen, map_: ValueMap, terms: Te
         return lone
     if not here:
         return _lone(Side.EXTERNAL, terms)
-    return _both(platform, external, terms)
+    return both(platform, external, terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """What one of the incident's integrations says of a field. `own`: the one being decided."""
+
+    rule: Rule
+    own: bool
+
+
+def between(claimants: Sequence[Claimant], terms: Terms) -> Terms:
+    """The terms of a field where an incident is linked in several integrations.
+
+    Where their rules disagree, the one with the highest priority says whose the field is; seen
+    from another integration, its external side is reached through the platform. A tie goes
+    to the later edit. A strict rule of this integration's own stays a fence.
+    """
+    own = next(one.rule for one in claimants if one.own)
+    first = max(claimants, key=lambda one: one.rule.priority)
+    rivals = [one for one in claimants if one.rule.priority == first.rule.priority]
+    if own.strict or len(claimants) == 1:
+        return terms
+    owners = {_owner(one, index) for index, one in enumerate(claimants) if one in rivals}
+    if len(owners) > 1:
+        return replace(terms, strategy=_later(terms.strategy))
+    side = first.rule.owner if first.own else Side.PLATFORM
+    return replace(terms, rule=replace(own, owner=side))
+
+
+def _owner(claimant: Claimant, index: int) -> int:
+    """The platform is one owner for all; each external side is another."""
+    return -1 if claimant.rule.owner is Side.PLATFORM else index
+
+
+def _later(strategy: Strategy) -> Strategy:
+    return Strategy.LAST_WRITE_WINS if strategy is Strategy.OWNERSHIP_PRIORITY else strategy
 
 
 def _lone(side: Side, terms: Terms) -> Decision:
@@ -131,7 +168,7 @@ def _lone(side: Side, terms: Terms) -> Decision:
     return Decision(_carry(side), f"only {side} changed")
 
 
-def _both(platform: Edit, external: Seen, terms: Terms) -> Decision:
+def both(platform: Edit, external: Seen, terms: Terms) -> Decision:
     """Both sides changed, differently: one of them loses, or a person is asked."""
     rule, direction = terms.rule, terms.direction
     match direction:

@@ -1,20 +1,27 @@
 """Verdicts -> rows: the one writer of outcomes.
 
-`observe` notes what was learnt of the external side, `reconcile` decides a link's
-fields and carries the decisions out. Every flow is these two, in one unit of work.
+`observe` (its own file) notes what was learnt of the external side, `reconcile` decides a
+link's fields and carries the decisions out. Every flow is these two, in one unit of work.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from imsync.connectors import TRANSLATIONS
-from imsync.connectors.base import Snapshot
-from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Seen, Side
+from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Side
 from imsync.core.maps import ValueMap
-from imsync.core.merge import Decision, Terms, Verdict
+from imsync.core.merge import Claimant, Decision, Terms, Verdict, between
 from imsync.core.plan import Blocked, Standing, plan
 from imsync.core.schedule import handicap
-from imsync.store import conflicts, directory, incidents, integrations, journal, links, outbox
+from imsync.store import (
+    conflicts,
+    directory,
+    incidents,
+    integrations,
+    journal,
+    links,
+    outbox,
+)
 from imsync.store.database import Connection
 from imsync.store.incidents import Incident
 from imsync.store.integrations import Integration
@@ -59,43 +66,22 @@ def view(conn: Connection, link_id: int) -> View:
         integration,
         incident,
         standings,
-        integrations.terms(conn, integration),
+        terms_of(conn, integration, incident.id),
         maps_of(conn, integration),
     )
 
 
-def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant) -> None:
-    """Note what the external side was seen to hold.
-
-    An observation older than what is known of a field says nothing about it. One that
-    shows a change lets every field that stood still be tried again.
-    """
-    learn(conn, links.get(conn, link_id).integration_id, snapshot, now=now)
-    changed = False
-    for field, state in links.fields(conn, link_id).items():
-        if field not in snapshot.fields:
-            continue
-        value, known = snapshot.fields[field], state.seen
-        if known is not None and snapshot.as_of < known.as_of:
-            continue
-        if known is not None and known.value == value:
-            seen = replace(known, as_of=snapshot.as_of)
-        else:
-            at = snapshot.set_at.get(field)
-            by = snapshot.by if at is not None else None
-            seen = Seen(value, snapshot.as_of if at is None else at, snapshot.as_of, by)
-            changed = True
-        links.set_seen(conn, link_id, field, seen)
-    if changed:
-        for field in Field:
-            links.set_blocked(conn, link_id, field, None)
-    links.note_observed(conn, link_id, now)
-
-
-def learn(conn: Connection, integration_id: str, snapshot: Snapshot, *, now: Instant) -> None:
-    """Keep the names that came along."""
-    for entry in snapshot.learnt:
-        directory.put(conn, integration_id, entry.kind, entry.name, entry.id, now=now)
+def terms_of(conn: Connection, integration: Integration, incident_id: int) -> dict[Field, Terms]:
+    """What decides each field of the incident's link in this integration."""
+    linked = {link.integration_id for link in links.of_incident(conn, incident_id)}
+    others = [integrations.rules(conn, id_) for id_ in linked - {integration.id}]
+    return {
+        field: between(
+            [Claimant(rule, own=True), *(Claimant(rules[field], own=False) for rules in others)],
+            Terms(rule, integration.conflict_strategy, integration.sync_direction),
+        )
+        for field, rule in integrations.rules(conn, integration.id).items()
+    }
 
 
 def reconcile(

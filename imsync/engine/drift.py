@@ -14,7 +14,8 @@ from imsync.core.merge import Verdict
 from imsync.engine import inbound, linking
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
-from imsync.engine.carry_out import observe, reconcile
+from imsync.engine.carry_out import reconcile
+from imsync.engine.observe import observe
 from imsync.errors import ExternalError, Gone, Unauthorized
 from imsync.store import directory, integrations, links, outbox, writes
 from imsync.store.database import Connection

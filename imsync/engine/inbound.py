@@ -14,7 +14,8 @@ from imsync.core.fields import Field, Instant, Side
 from imsync.engine import linking
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
-from imsync.engine.carry_out import observe, reconcile
+from imsync.engine.carry_out import reconcile
+from imsync.engine.observe import observe
 from imsync.errors import ExternalError, Gone, Refused, Unauthorized
 from imsync.store import dead_letters, inbox, incidents, integrations, links, writes
 from imsync.store.database import Connection, DatabaseError

@@ -10,7 +10,8 @@ from imsync.connectors.base import Draft, Snapshot
 from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Severity, Side, Status, Value
 from imsync.core.maps import NoTranslation
 from imsync.core.schedule import handicap
-from imsync.engine.carry_out import learn, maps_of, observe, reconcile
+from imsync.engine.carry_out import maps_of, reconcile
+from imsync.engine.observe import learn, observe
 from imsync.errors import Clash, NotFound
 from imsync.store import incidents, integrations, journal, links, outbox, writes
 from imsync.store.database import Connection

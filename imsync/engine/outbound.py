@@ -5,29 +5,19 @@ with the write we were waiting to make. Values are read when they are sent.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from imsync.connectors import TRANSLATIONS
-from imsync.connectors.base import Change, Note, Snapshot, Translation
-from imsync.core.fields import NEVER, Base, Field, Instant, Seen, Value
-from imsync.core.maps import NoTranslation, ValueMap
-from imsync.core.merge import Decision, Verdict
-from imsync.engine import linking
+from imsync.connectors.base import Note, Snapshot
+from imsync.core.fields import Field, Instant
+from imsync.engine import linking, writing
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
-from imsync.engine.carry_out import block, observe, reconcile, view
-from imsync.errors import ExternalError, Gone, Refused, Unauthorized, Unavailable, Unknown
+from imsync.errors import Gone, Refused, Unauthorized, Unavailable
 from imsync.store import (
-    dead_letters,
-    incidents,
-    integrations,
-    journal,
     links,
     outbox,
     writes,
 )
-from imsync.store.database import Connection
 from imsync.store.links import Link
 from imsync.store.outbox import Claim
 from imsync.store.writes import Write
@@ -71,10 +61,10 @@ class Outbound:
         try:
             await (self.create(claim) if claim.creates else self.update(claim))
         except Unauthorized as error:
-            await account.db.run(give_back, claim)
+            await account.db.run(writing.give_back, claim)
             await account.suspend(error)
         except Refused as error:
-            await account.db.run(bury, claim, error, now=account.now())
+            await account.db.run(writing.bury, claim, error, now=account.now())
         except Unavailable as error:
             await self.try_later(claim, error)
         return True
@@ -90,7 +80,7 @@ class Outbound:
             chance=account.rng.random(),
         )
         log.warning("%s: attempt %d: %s", account.integration.slug, claim.attempt, error)
-        await account.db.run(put_off, claim, error, until=until, now=account.now())
+        await account.db.run(writing.put_off, claim, error, until=until, now=account.now())
 
     async def create(self, claim: Claim) -> None:
         """Create the incident there, once. The first request has its permit already."""
@@ -111,7 +101,7 @@ class Outbound:
                 snapshot = await self.find(link)
                 if snapshot is None:
                     raise error
-        await account.db.run(confirm_created, claim, snapshot, now=account.now())
+        await account.db.run(writing.confirm_created, claim, snapshot, now=account.now())
 
     async def find(self, link: Link) -> Snapshot | None:
         service = self.account.integration.default_service
@@ -124,7 +114,7 @@ class Outbound:
     async def look_up_for(self, link: Link, *snapshots: Snapshot) -> None:
         """Learn the names that are about to cross, before anything is decided on them."""
         account = self.account
-        outgoing = await account.db.read(outgoing_values, link.incident_id)
+        outgoing = await account.db.read(writing.outgoing_values, link.incident_id)
         wanted = await account.db.read(needs, account.id, snapshots=snapshots, outgoing=outgoing)
         await account.look_up(wanted)
 
@@ -137,13 +127,13 @@ class Outbound:
         if doubted := await account.db.read(writes.unsettled, link.id):
             since = Instant(min(write.as_of for write in doubted))
             changes = await account.ask(lambda: connector.log(external_id, since))
-            await account.db.run(settle, doubted, changes, now=account.now())
+            await account.db.run(writing.settle, doubted, changes, now=account.now())
         snapshot = await account.ask_at_once(lambda: connector.fetch(external_id))
         await self.look_up_for(link, snapshot)
-        if not await account.db.run(look, claim, snapshot, now=account.now()):
+        if not await account.db.run(writing.look, claim, snapshot, now=account.now()):
             return
         await account.limiter.acquire()
-        sending = await account.db.run(prepare, claim, snapshot, now=account.now())
+        sending = await account.db.run(writing.prepare, claim, snapshot, now=account.now())
         if Field.DESCRIPTION in sending:
             await self.write_description(claim, link, sending.pop(Field.DESCRIPTION))
         if sending:
@@ -161,13 +151,13 @@ class Outbound:
             if isinstance(error, Gone):
                 raise
             if len(sending) == 1:
-                await account.db.run(refuse, claim, sending, error, now=account.now())
+                await account.db.run(writing.refuse, claim, sending, error, now=account.now())
                 return
             for field, write in sending.items():
                 await account.limiter.acquire()
                 await self.write(claim, external_id, {field: write})
         else:
-            await account.db.run(confirm, claim, sending, snapshot, now=account.now())
+            await account.db.run(writing.confirm, claim, sending, snapshot, now=account.now())
 
     async def write_description(self, claim: Claim, link: Link, write: Write) -> None:
         """PagerDuty has no description that can be edited: one note of ours carries it."""
@@ -196,229 +186,7 @@ class Outbound:
             raise
         except Refused as error:
             await account.db.run(
-                refuse, claim, {Field.DESCRIPTION: write}, error, now=account.now()
+                writing.refuse, claim, {Field.DESCRIPTION: write}, error, now=account.now()
             )
             return
-        await account.db.run(confirm_description, claim, write, note.id, now=account.now())
-
-
-# Units of work.
-
-
-def outgoing_values(conn: Connection, incident_id: int) -> list[tuple[Field, Value]]:
-    edits = incidents.get(conn, incident_id).edits
-    return [(field, edit.value) for field, edit in edits.items()]
-
-
-def look(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant) -> list[Field]:
-    """Decide on what we have just seen. What no longer differs is no longer owed; the rest is."""
-    observe(conn, claim.link_id, snapshot, now=now)
-    decisions = reconcile(conn, claim.link_id, now=now)
-    translation = translation_of(conn, claim.link_id)
-    wanted: list[Field] = []
-    for field in claim.fields:
-        decision = decisions.get(field)
-        if isinstance(decision, Decision) and decision.verdict is Verdict.PUSH:
-            reason = translation.blocks(field, snapshot)
-            if reason is None:
-                wanted.append(field)
-                continue
-            block(conn, claim.link_id, field, reason)
-        outbox.settle(conn, claim, [field])
-    return wanted
-
-
-def prepare(
-    conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant
-) -> dict[Field, Write]:
-    """Read the values at the last moment, and remember what we are about to write over what."""
-    wanted = look(conn, claim, snapshot, now=now)
-    current = view(conn, claim.link_id)
-    sending: dict[Field, Write] = {}
-    for field in wanted:
-        seen, edit = current.standings[field].seen, current.standings[field].platform
-        sending[field] = writes.remember(
-            conn,
-            claim.link_id,
-            field,
-            before=seen.value if seen else NEVER,
-            as_of=seen.as_of if seen else current.link.created_at,
-            value=current.maps[field].encode(edit.value),
-            edit=edit,
-            now=now,
-        )
-    return sending
-
-
-def confirm(
-    conn: Connection,
-    claim: Claim,
-    sending: Mapping[Field, Write],
-    snapshot: Snapshot,
-    *,
-    now: Instant,
-) -> None:
-    """They have it: the base moves to what the answer says they now hold.
-
-    An edit made here meanwhile leaves the field owed, for it is decided again.
-    """
-    if not outbox.holds(conn, claim, sending):
-        return  # the lease is another's by now, who settles these writes first
-    link_id = claim.link_id
-    rest = {field: value for field, value in snapshot.fields.items() if field not in sending}
-    observe(conn, link_id, replace(snapshot, fields=rest), now=now)
-    maps = view(conn, link_id).maps
-    outbox.settle(conn, claim, sending)
-    for field, write in sending.items():
-        writes.landed(conn, write.id, now)
-        got = snapshot.fields.get(field, write.value)
-        if got == write.value or _reads_as(maps[field], got, write.edit.value):
-            _agree(conn, write, got, as_of=now)
-            journal.confirmed(conn, link_id, field, write.edit, now=now)
-        elif got == write.before:
-            links.set_seen(conn, link_id, field, Seen(got, now, now))
-            block(conn, link_id, field, f"it was told {write.value!r} and kept {got!r}")
-        else:
-            # Somebody was quicker than the answer: theirs is an edit of what we wrote.
-            _agree(conn, write, write.value, as_of=now)
-            links.set_seen(conn, link_id, field, Seen(got, now, now))
-    links.note_confirmed(conn, link_id, now)
-    reconcile(conn, link_id, now=now)
-
-
-def _agree(conn: Connection, write: Write, there: Value, *, as_of: Instant) -> None:
-    """What we wrote stands there: both halves of the base, and what was last seen."""
-    edit = write.edit
-    links.set_base(conn, write.link_id, write.field, Base(edit.value, there, edit.at))
-    links.set_seen(conn, write.link_id, write.field, Seen(there, edit.at, as_of, edit.by))
-
-
-def _reads_as(map_: ValueMap, there: Value, here: Value) -> bool:
-    try:
-        return map_.decode(there, given=here) == here
-    except NoTranslation:
-        return False
-
-
-def confirm_created(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant) -> None:
-    if outbox.holds(conn, claim, claim.attempts):
-        outbox.settle(conn, claim, claim.attempts)
-        linking.created(conn, links.get(conn, claim.link_id), snapshot, now=now)
-
-
-def confirm_description(
-    conn: Connection, claim: Claim, write: Write, note_id: str, *, now: Instant
-) -> None:
-    links.set_description_note(conn, claim.link_id, note_id)
-    if not outbox.holds(conn, claim, [write.field]):
-        return
-    outbox.settle(conn, claim, [write.field])
-    writes.landed(conn, write.id, now)
-    base = Base(write.edit.value, write.value, write.edit.at)
-    links.set_base(conn, claim.link_id, write.field, base)
-    journal.confirmed(conn, claim.link_id, write.field, write.edit, now=now)
-    reconcile(conn, claim.link_id, now=now)
-
-
-def settle(
-    conn: Connection, doubted: Sequence[Write], changes: Sequence[Change], *, now: Instant
-) -> None:
-    """Never twice in the dark: the external log says whether a write landed, and when.
-
-    Its value alone would not do: that may have been set back since.
-    """
-    translation = translation_of(conn, doubted[0].link_id)
-    for write in doubted:
-        state = links.fields(conn, write.link_id)[write.field]
-        landed = [change for change in changes if _may_be(change, write, translation)]
-        if not landed:
-            writes.give_up(conn, write.link_id, [write.id])
-            continue
-        at = landed[-1].at
-        writes.landed(conn, write.id, at)
-        if state.seen is None or at >= state.seen.as_of:
-            _agree(conn, write, write.value, as_of=at)
-            journal.confirmed(conn, write.link_id, write.field, write.edit, now=now)
-
-
-def _may_be(change: Change, write: Write, translation: Translation) -> bool:
-    cut = change.at % 1_000 == 0  # PagerDuty's log may tell whole seconds only
-    return (
-        change.field is write.field
-        and change.at + 999 * cut >= write.as_of
-        and translation.fits(change, write.value)
-    )
-
-
-def refuse(
-    conn: Connection,
-    claim: Claim,
-    sending: Mapping[Field, Write],
-    error: Refused,
-    *,
-    now: Instant,
-) -> None:
-    """These fields were refused. A status that is not taken is a fact of life, not an alarm."""
-    writes.give_up(conn, claim.link_id, [write.id for write in sending.values()])
-    outbox.settle(conn, claim, sending)
-    for field in sending:
-        block(conn, claim.link_id, field, str(error))
-        if field is not Field.STATUS:
-            _dead_letter(conn, claim, field, error, now=now)
-
-
-def bury(conn: Connection, claim: Claim, error: ExternalError, *, now: Instant) -> None:
-    """Give up on all of a claim, saying why; its fields stand still until either side changes."""
-    writes.give_up(conn, claim.link_id)
-    outbox.settle(conn, claim)
-    if isinstance(error, Gone) and not claim.creates:
-        linking.gone(conn, claim.link_id, because=str(error), now=now)
-        return
-    for what in claim.attempts:
-        if what != outbox.CREATE:
-            block(conn, claim.link_id, Field(what), str(error))
-        _dead_letter(conn, claim, what, error, now=now)
-
-
-def _dead_letter(
-    conn: Connection, claim: Claim, what: str, error: ExternalError, *, now: Instant
-) -> None:
-    link = links.get(conn, claim.link_id)
-    value = None if what == outbox.CREATE else incidents.get(conn, link.incident_id)[Field(what)]
-    dead_letters.bury(
-        conn,
-        integration_id=link.integration_id,
-        link_id=link.id,
-        direction="outbound",
-        field=None if what == outbox.CREATE else what,
-        code=error.code,
-        message=str(error),
-        hint=error.hint,
-        attempts=claim.attempts[what],
-        body=value,
-        now=now,
-    )
-
-
-def put_off(
-    conn: Connection, claim: Claim, error: Unavailable, *, until: Instant | None, now: Instant
-) -> None:
-    """Try again at `until`; None: that was the last attempt."""
-    if isinstance(error, Unknown):
-        writes.doubt(conn, claim.link_id)
-    else:
-        writes.failed(conn, claim.link_id)
-    if until is None:
-        bury(conn, claim, error, now=now)
-    else:
-        outbox.put_off(conn, claim, until=until, because=str(error))
-
-
-def give_back(conn: Connection, claim: Claim) -> None:
-    writes.failed(conn, claim.link_id)
-    outbox.give_back(conn, claim)
-
-
-def translation_of(conn: Connection, link_id: int) -> Translation:
-    integration = integrations.get(conn, links.get(conn, link_id).integration_id)
-    return TRANSLATIONS[integration.integration_type]
+        await account.db.run(writing.confirm_description, claim, write, note.id, now=account.now())

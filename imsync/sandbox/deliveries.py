@@ -7,7 +7,6 @@ three drops in a row the subscription is disabled for a day, with all that it wa
 """
 
 import hmac
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -26,6 +25,7 @@ _DISABLED: Final = 24 * 3_600_000
 _FIRST_WAIT: Final = 10_000
 _LONGEST_WAIT: Final = 3_600_000
 _DROPS: Final = 3
+_REMEMBERED: Final = 100
 _AT_ONCE: Final = 16
 """So many at a time to one subscription: a receiver that hangs holds up no one else's."""
 
@@ -57,7 +57,7 @@ class Courier:
         self._session = session
         self._under_way: dict[tuple[str, str], str] = {}  # a queue: the subscription
         self.made = 0
-        self.arrived: deque[Delivery] = deque(maxlen=100)
+        self._arrived: dict[str, Delivery] = {}  # the last of them, by id
 
     def next_due(self) -> int | None:
         """When the next attempt that could be made is due."""
@@ -141,7 +141,10 @@ class Courier:
         if status is not None and 200 <= status < 300:
             records.deliveries.drop(delivery.id)
             records.subscriptions.put(replace(subscription, drops=0))
-            self.arrived.append(delivery)
+            self._arrived.pop(delivery.id, None)
+            self._arrived[delivery.id] = delivery
+            if len(self._arrived) > _REMEMBERED:
+                del self._arrived[next(iter(self._arrived))]
             if account.chance(account.faults.delivery_repeat):
                 self._send_again(delivery, now)
             return
@@ -161,7 +164,7 @@ class Courier:
 
     def repeat(self, count: int = 1) -> int:
         """Owe again the deliveries that arrived last; says how many there were."""
-        again = list(self.arrived)[-count:] if count > 0 else []
+        again = list(self._arrived.values())[-count:] if count > 0 else []
         with self._account.records.unit():
             for delivery in again:
                 self._send_again(delivery, self._account.now())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from sqlite3 import IntegrityError, Row
 
 from imsync.core.fields import DEFAULT_OWNER, Field, Instant, Side
-from imsync.core.merge import Direction, Rule, Strategy, Terms
+from imsync.core.merge import Direction, Rule, Strategy
 from imsync.errors import Clash, NotFound
 from imsync.store.database import Connection
 
@@ -32,6 +32,7 @@ class Integration:
     clock_offset: int  # ms that the external clock is ahead of ours
     last_delivery_at: Instant | None
     last_sweep_at: Instant | None
+    log_read_to: Instant | None
     refused_signatures: int
     drift_healed: int
     created_at: Instant
@@ -157,6 +158,10 @@ def note_sweep(conn: Connection, id_: str, at: Instant) -> None:
     conn.execute("UPDATE integrations SET last_sweep_at = ? WHERE id = ?", (at, id_))
 
 
+def note_log_read(conn: Connection, id_: str, to: Instant) -> None:
+    conn.execute("UPDATE integrations SET log_read_to = ? WHERE id = ?", (to, id_))
+
+
 def note_healed(conn: Connection, id_: str, count: int) -> None:
     conn.execute(
         "UPDATE integrations SET drift_healed = drift_healed + ? WHERE id = ?", (count, id_)
@@ -199,11 +204,19 @@ def set_rule(conn: Connection, id_: str, field: Field, rule: Rule) -> None:
     )
 
 
-def terms(conn: Connection, integration: Integration) -> dict[Field, Terms]:
-    return {
-        field: Terms(rule, integration.conflict_strategy, integration.sync_direction)
-        for field, rule in rules(conn, integration.id).items()
-    }
+def delete_rule(conn: Connection, id_: str, field: Field) -> None:
+    """Let the default owner have the field again."""
+    conn.execute("DELETE FROM field_rules WHERE integration_id = ? AND field = ?", (id_, field))
+
+
+def strict_rules(conn: Connection, field: Field) -> dict[str, Rule]:
+    """Per integration (its slug): the strict rule that was set for the field."""
+    rows = conn.execute(
+        "SELECT g.slug, r.* FROM field_rules r JOIN integrations g ON g.id = r.integration_id"
+        " WHERE r.field = ? AND r.strict = 1 ORDER BY g.slug",
+        (field,),
+    )
+    return {row["slug"]: Rule(Side(row["owner"]), row["priority"], True) for row in rows}
 
 
 def _integration(row: Row) -> Integration:

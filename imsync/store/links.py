@@ -32,6 +32,7 @@ class FieldState:
     seen: Seen | None
     blocked: str | None
     because: str
+    their_at: Instant  # the latest edit of theirs that is known of; 0 if none is
 
 
 def create(
@@ -166,6 +167,14 @@ def set_seen(conn: Connection, id_: int, field: Field, seen: Seen) -> None:
     )
 
 
+def note_theirs(conn: Connection, id_: int, field: Field, at: Instant) -> None:
+    """They have edited the field, then."""
+    conn.execute(
+        "UPDATE link_fields SET their_at = ? WHERE link_id = ? AND field = ? AND their_at < ?",
+        (at, id_, field, at),
+    )
+
+
 def set_blocked(conn: Connection, id_: int, field: Field, because: str | None) -> None:
     conn.execute(
         "UPDATE link_fields SET blocked = ? WHERE link_id = ? AND field = ?", (because, id_, field)
@@ -197,6 +206,7 @@ def _field(row: Row) -> FieldState:
         seen=seen,
         blocked=row["blocked"],
         because=row["because"],
+        their_at=row["their_at"],
     )
 
 

@@ -28,6 +28,7 @@ CREATE TABLE integrations (
     clock_offset       INTEGER NOT NULL DEFAULT 0, -- ms the external clock is ahead of ours
     last_delivery_at   INTEGER,
     last_sweep_at      INTEGER,
+    log_read_to        INTEGER, -- the external log has been read up to here
     refused_signatures INTEGER NOT NULL DEFAULT 0,
     drift_healed       INTEGER NOT NULL DEFAULT 0,
     created_at         INTEGER NOT NULL,
@@ -140,6 +141,7 @@ CREATE TABLE link_fields (
     external_at    INTEGER,
     external_by    TEXT,
     as_of          INTEGER,
+    their_at       INTEGER NOT NULL DEFAULT 0, -- the latest edit of theirs that is known of
     blocked        TEXT, -- why it stands still until either side changes
     because        TEXT NOT NULL DEFAULT '', -- the last decision's reason
     PRIMARY KEY (link_id, field),
@@ -200,6 +202,7 @@ CREATE TABLE writes (
     edit_at  INTEGER NOT NULL, -- ... and the edit that set it
     sent_at  INTEGER NOT NULL,
     at       INTEGER, -- when it was carried out there, as far as known
+    covered  TEXT    NOT NULL DEFAULT '[]', -- the edits it is known to have covered unseen
     state    TEXT    NOT NULL CHECK (state IN ('sending', 'unknown', 'done', 'failed')),
     CHECK ((state = 'done') = (at IS NOT NULL))
 ) STRICT;

@@ -8,8 +8,11 @@ A row is kept before its request leaves, so that after a crash there is somethin
 settle: the external log says whether the write landed, and when.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from imsync.core.covered import Written
 from imsync.core.fields import NEVER, Edit, Field, Instant, Known, Value
 from imsync.store.database import Connection
 from imsync.store.values import known_of, known_text, text_of, value_of
@@ -74,6 +77,52 @@ def unsettled(conn: Connection, link_id: int) -> list[Write]:
         )
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A write that was carried out there, and the platform edit it stands for."""
+
+    id: int
+    field: Field
+    written: Written
+    edit: Edit
+
+
+def of_link(conn: Connection, link_id: int) -> list[Landed]:
+    """The writes of a link that landed, oldest first."""
+    rows = conn.execute(
+        "SELECT * FROM writes WHERE link_id = ? AND state = 'done' ORDER BY id", (link_id,)
+    )
+    return [
+        Landed(
+            id=row["id"],
+            field=Field(row["field"]),
+            written=Written(
+                before=known_of(row["before"]),
+                as_of=row["as_of"],
+                value=value_of(row["value"]),
+                at=row["at"],
+                covered=json.loads(row["covered"]),
+            ),
+            edit=Edit(value_of(row["platform"]), row["edit_at"]),
+        )
+        for row in rows
+    ]
+
+
+def note_covered(conn: Connection, id_: int, values: Sequence[Value]) -> None:
+    conn.execute("UPDATE writes SET covered = ? WHERE id = ?", (json.dumps(values), id_))
+
+
+def count_since(conn: Connection, link_id: int, field: Field, since: Instant) -> int:
+    """How often the field was written over there since then."""
+    row = conn.execute(
+        "SELECT COUNT(*) FROM writes"
+        " WHERE link_id = ? AND field = ? AND state = 'done' AND at >= ?",
+        (link_id, field, since),
+    ).fetchone()
+    return int(row[0])
 
 
 def last_landed(conn: Connection, link_id: int) -> dict[Field, Instant]:

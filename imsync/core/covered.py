@@ -1,0 +1,54 @@
+"""Edits that a write of ours covered unseen.
+
+PagerDuty has no If-Match, so between our look and our write somebody may edit the same
+field. Nobody has seen that edit, and it is gone from what stands there; what tells of it
+later is the log, or a webhook that comes late. It must not be lost silently.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from imsync.core.fields import Instant, Known, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write of ours that landed: over what, known as of when; what, and when."""
+
+    before: Known
+    as_of: Instant
+    value: Value
+    at: Instant
+    covered: Sequence[Value] = ()  # the edits it is known to have covered
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """An edit of somebody else: this value, then."""
+
+    value: Value
+    at: Instant
+    by: str | None = None
+
+
+def covers(write: Written, edit: Theirs) -> bool:
+    """Whether the edit fell between our look and our write, and was not known of before.
+
+    One that set what was there, or what we wrote anyway, lost nothing.
+    """
+    return (
+        write.as_of < edit.at < write.at
+        and edit.value not in (write.before, write.value)
+        and edit.value not in write.covered
+    )
+
+
+def last_covered(write: Written, edits: Iterable[Theirs]) -> Theirs | None:
+    """Of all that a log tells, the edit that stood there when our write covered it.
+
+    Those before it were edited away by people who saw them. When the last of them set back
+    what was there, or set what we wrote, nothing is lost.
+    """
+    between = [edit for edit in edits if write.as_of < edit.at < write.at]
+    last = max(between, key=lambda edit: edit.at, default=None)
+    return last if last is not None and covers(write, last) else None

@@ -1,0 +1,107 @@
+"""What was learnt of the external side: noted, and compared with what we wrote over."""
+
+from dataclasses import replace
+
+from imsync.connectors.base import Snapshot
+from imsync.core.covered import Theirs, covers
+from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Seen, Side
+from imsync.core.merge import Verdict, both
+from imsync.engine.carry_out import spread, view
+from imsync.store import conflicts, directory, incidents, links, outbox, writes
+from imsync.store.database import Connection
+
+
+def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant) -> None:
+    """Note what the external side was seen to hold.
+
+    An observation older than what is known of a field says nothing about it, but that it
+    may show an edit that a write of ours covered unseen. One that shows a change lets every
+    field that stood still be tried again.
+    """
+    learn(conn, links.get(conn, link_id).integration_id, snapshot, now=now)
+    changed, late = False, dict[Field, Theirs]()
+    for field, state in links.fields(conn, link_id).items():
+        if field not in snapshot.fields:
+            continue
+        value, known = snapshot.fields[field], state.seen
+        if known is not None and snapshot.as_of < known.as_of:
+            since = snapshot.set_at.get(field, snapshot.as_of)
+            late[field] = Theirs(value, since, snapshot.by)
+            continue
+        if known is not None and known.value == value:
+            seen = replace(known, as_of=snapshot.as_of)
+        else:
+            at = snapshot.set_at.get(field)
+            by = snapshot.by if at is not None else None
+            seen = Seen(value, snapshot.as_of if at is None else at, snapshot.as_of, by)
+            links.note_theirs(conn, link_id, field, seen.at)
+            changed = True
+        links.set_seen(conn, link_id, field, seen)
+    if changed:
+        for field in Field:
+            links.set_blocked(conn, link_id, field, None)
+    links.note_observed(conn, link_id, now)
+    for field, edit in late.items():
+        for write in writes.of_link(conn, link_id):
+            if write.field is field and covers(write.written, edit):
+                uncover(conn, link_id, write, edit, now=now)
+                break
+
+
+def learn(conn: Connection, integration_id: str, snapshot: Snapshot, *, now: Instant) -> None:
+    """Keep the names that came along."""
+    for entry in snapshot.learnt:
+        directory.put(conn, integration_id, entry.kind, entry.name, entry.id, now=now)
+
+
+def uncover(
+    conn: Connection, link_id: int, write: writes.Landed, edit: Theirs, *, now: Instant
+) -> None:
+    """An edit of theirs that our write covered unseen: kept, and decided as if both had been seen.
+
+    It is only offered for restoring, not decided, under manual-review, when either side has
+    been edited since, or when the field is owed or held. It never freezes the field.
+    """
+    current, field = view(conn, link_id), write.field
+    standing, map_ = current.standings[field], current.maps[field]
+    writes.note_covered(conn, write.id, [*write.written.covered, edit.value])
+    moved_on = (
+        edit.at < links.fields(conn, link_id)[field].their_at
+        or (standing.platform.value, standing.platform.at) != (write.edit.value, write.edit.at)
+        or standing.held
+        or field in outbox.owed(conn, link_id)
+    )
+    links.note_theirs(conn, link_id, field, edit.at)
+    theirs = Seen(edit.value, edit.at, edit.at, edit.by)
+    decision = both(standing.platform, theirs, current.terms[field])
+    ours_wins = moved_on or decision.verdict is not Verdict.ADOPT
+    why = "offered for restoring" if moved_on else decision.because
+    conflicts.record(
+        conn,
+        link_id,
+        field,
+        strategy=current.terms[field].strategy,
+        base=Base(NEVER, write.written.before),
+        platform=replace(write.edit, by=standing.platform.by),
+        external=theirs,
+        winner=Side.PLATFORM if ours_wins else Side.EXTERNAL,
+        because=f"our write covered an edit that nobody had seen; {why}",
+        now=now,
+    )
+    if ours_wins:
+        return
+    old, now_there = standing.platform.value, standing.seen
+    put_back = Edit(map_.decode(edit.value, given=old), edit.at, edit.by)
+    external = now_there.value if now_there else NEVER
+    # Theirs has won and is gone from there: our half is new, so that it is written again.
+    links.set_base(conn, link_id, field, Base(NEVER, external, edit.at))
+    incidents.set_field(conn, current.incident.id, field, put_back, now=now)
+    incidents.tell_change(
+        conn,
+        current.incident.id,
+        field=field,
+        old=old,
+        edit=put_back,
+        integration_id=current.integration.id,
+    )
+    spread(conn, current.incident.id, [field], now=now)
