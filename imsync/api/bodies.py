@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from imsync.core.fields import Severity, Status
 from imsync.core.merge import Direction, Strategy
@@ -94,7 +95,10 @@ async def read(request: web.Request, model: type[M]) -> M:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise UserError(_says(error, model), hint=_takes(error, model)) from None
+        errors = error.errors(include_url=False)
+        # A name that is misspelt explains the one that is missing.
+        first = min(errors, key=lambda one: one["type"] != "extra_forbidden")
+        raise UserError(_says(first, model), hint=_takes(first, model)) from None
 
 
 def given(model: BaseModel, *, but: Sequence[str] = ()) -> dict[str, Any]:
@@ -102,8 +106,7 @@ def given(model: BaseModel, *, but: Sequence[str] = ()) -> dict[str, Any]:
     return {name: getattr(model, name) for name in model.model_fields_set if name not in but}
 
 
-def _says(error: ValidationError, model: type[BaseModel]) -> str:
-    first = error.errors(include_url=False)[0]
+def _says(first: ErrorDetails, model: type[BaseModel]) -> str:
     name = ".".join(str(part) for part in first["loc"]) or model.__name__
     match first["type"]:
         case "extra_forbidden":
@@ -120,10 +123,11 @@ def _says(error: ValidationError, model: type[BaseModel]) -> str:
             return f"{name}: {first['msg']} (it is {value[:60]!r})"
 
 
-def _takes(error: ValidationError, model: type[BaseModel]) -> str:
-    if error.errors()[0]["type"] == "extra_forbidden":
-        return f"there are: {', '.join(model.model_fields)}"
-    return ""
+def _takes(first: ErrorDetails, model: type[BaseModel]) -> str:
+    if first["type"] != "extra_forbidden":
+        return ""
+    inside = Credentials if first["loc"][0] == "credentials" else model
+    return f"there are: {', '.join(inside.model_fields)}"
 
 
 def limit_of(request: web.Request) -> int:

@@ -33,8 +33,8 @@ async def declare(request: web.Request) -> web.Response:
     """201 with the incident; 200 with the same one when its Idempotency-Key was used before."""
     context, body = context_of(request), await read(request, NewIncident)
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= 255):
-        raise UserError("an Idempotency-Key has 1 to 255 characters")
+    if key is not None and not (0 < len(key) <= 255 and key.isprintable()):
+        raise UserError("an Idempotency-Key has 1 to 255 printable characters")
     fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
     shape, fresh = await context.db.run(
         declare_once,

@@ -124,7 +124,7 @@ def _carry_out(
         case Verdict.SETTLE:
             _settle(conn, view, field, now=now)
         case Verdict.ADOPT:
-            _adopt(conn, view, field, now=now)
+            adopt(conn, view, field, now=now)
         case Verdict.PUSH:
             _owe(conn, view, field, decision, now=now)
             if owed and decision.loser is None:
@@ -161,7 +161,8 @@ def _settle(conn: Connection, view: View, field: Field, *, now: Instant) -> None
         )
 
 
-def _adopt(conn: Connection, view: View, field: Field, *, now: Instant) -> None:
+def adopt(conn: Connection, view: View, field: Field, *, now: Instant) -> None:
+    """Let the external side's value, as it was last seen, be ours, and go on to other links."""
     standing, seen = view.standings[field], view.standings[field].seen
     assert seen is not None  # nothing is adopted that nobody has seen
     old = standing.platform.value

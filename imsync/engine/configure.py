@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Instant
 from imsync.core.merge import Direction, Strategy
+from imsync.engine.rules import decide_anew
 from imsync.errors import UserError
 from imsync.store import directory, integrations
 from imsync.store.database import Connection
@@ -83,6 +84,8 @@ def change(
         # Another account, perhaps: its names are other names, and it may let us in.
         directory.clear(conn, integration.id)
         integrations.suspend(conn, integration.id, None)
+    if given.keys() & {"sync_direction", "conflict_strategy"}:
+        decide_anew(conn, integration.id, now=now)
     return integrations.get(conn, integration.id)
 
 

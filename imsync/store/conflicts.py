@@ -108,12 +108,13 @@ def close(
     because: str,
     by: str,
     now: Instant,
+    status: str = "resolved",
 ) -> None:
-    """The pending conflict of the field is over. `winner` None: the sides came to agree."""
+    """The pending conflict of the field is over. `winner` None: neither side's value won."""
     conn.execute(
-        "UPDATE conflicts SET status = 'resolved', winner = ?, because = ?, resolved_by = ?,"
+        "UPDATE conflicts SET status = ?, winner = ?, because = ?, resolved_by = ?,"
         " resolved_at = ? WHERE link_id = ? AND field = ? AND status = 'pending'",
-        (winner, because, by, now, link_id, field),
+        (status, winner, because, by, now, link_id, field),
     )
 
 

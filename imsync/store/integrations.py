@@ -188,11 +188,16 @@ def set_secret(conn: Connection, id_: str, secret: str, *, now: Instant) -> None
 
 def rules(conn: Connection, id_: str) -> dict[Field, Rule]:
     """Every field's rule: what was set, else its default owner."""
-    found = {field: Rule(owner) for field, owner in DEFAULT_OWNER.items()}
-    for row in conn.execute("SELECT * FROM field_rules WHERE integration_id = ?", (id_,)):
-        rule = Rule(Side(row["owner"]), row["priority"], bool(row["strict"]))
-        found[Field(row["field"])] = rule
-    return found
+    return {field: Rule(owner) for field, owner in DEFAULT_OWNER.items()} | set_rules(conn, id_)
+
+
+def set_rules(conn: Connection, id_: str) -> dict[Field, Rule]:
+    """The rules that were set, without the defaults."""
+    rows = conn.execute("SELECT * FROM field_rules WHERE integration_id = ?", (id_,))
+    return {
+        Field(row["field"]): Rule(Side(row["owner"]), row["priority"], bool(row["strict"]))
+        for row in rows
+    }
 
 
 def set_rule(conn: Connection, id_: str, field: Field, rule: Rule) -> None:

@@ -103,6 +103,13 @@ def page(conn: Connection, integration_id: str, *, limit: int, before: int | Non
     return [_link(row) for row in rows]
 
 
+def every(conn: Connection, integration_id: str) -> list[Link]:
+    rows = conn.execute(
+        "SELECT * FROM links WHERE integration_id = ? ORDER BY id", (integration_id,)
+    )
+    return [_link(row) for row in rows]
+
+
 def count(conn: Connection, integration_id: str) -> int:
     row = conn.execute(
         "SELECT COUNT(*) FROM links WHERE integration_id = ?", (integration_id,)

@@ -1,0 +1,119 @@
+"""A person's answer to a conflict: one side's value, a third one, neither; or the loser back."""
+
+from imsync.core.fields import NEVER, Base, Edit, Instant, Side, Value
+from imsync.core.maps import NoTranslation
+from imsync.engine.carry_out import View, adopt, spread, view
+from imsync.engine.edits import check
+from imsync.errors import Clash, Stale, UserError
+from imsync.store import conflicts, incidents, links
+from imsync.store.conflicts import Conflict
+from imsync.store.database import Connection
+
+
+def resolve(
+    conn: Connection,
+    id_: int,
+    *,
+    use: Side | None,
+    value: Value = None,
+    by: str | None,
+    now: Instant,
+) -> Conflict:
+    """Settle a pending conflict with one side's value as it is now, or (`use` None) with another.
+
+    Raises NotFound, Clash when it is not pending, UserError for a value the field cannot take.
+    """
+    conflict, current = _pending(conn, id_)
+    field, standing = conflict.field, current.standings[conflict.field]
+    seen = standing.seen
+    assert seen is not None  # there is no conflict with what nobody has seen
+    checked = check(field, value) if use is None else None
+    who = by or "somebody"
+    said = f"{who} chose {use}" if use else f"{who} chose another value: {checked!r}"
+    conflicts.close(conn, current.link.id, field, winner=use, because=said, by=who, now=now)
+    links.set_blocked(conn, current.link.id, field, None)
+    if use is Side.EXTERNAL:
+        adopt(conn, view(conn, current.link.id), field, now=now)
+        return conflicts.get(conn, id_)
+    # Theirs is known from here on, and ours is an edit of it.
+    links.set_base(conn, current.link.id, field, Base(NEVER, seen.value, standing.base.at))
+    edit = standing.platform
+    if use is None and checked != edit.value:
+        edit = Edit(checked, Instant(max(now, edit.at + 1)), by)
+        _write_here(conn, current, conflict, edit, now=now)
+    spread(conn, current.incident.id, [field], now=now)
+    return conflicts.get(conn, id_)
+
+
+def ignore(conn: Connection, id_: int, *, by: str | None, now: Instant) -> Conflict:
+    """Keep both sides as they are: the difference is the new base. Raises NotFound, Clash."""
+    conflict, current = _pending(conn, id_)
+    standing = current.standings[conflict.field]
+    assert standing.seen is not None  # there is no conflict with what nobody has seen
+    base = Base(standing.platform.value, standing.seen.value, standing.platform.at)
+    links.set_base(conn, current.link.id, conflict.field, base)
+    conflicts.close(
+        conn,
+        current.link.id,
+        conflict.field,
+        winner=None,
+        because=f"{by or 'somebody'} ignored it: both sides keep what they have",
+        by=by or "somebody",
+        now=now,
+        status="ignored",
+    )
+    return conflicts.get(conn, id_)
+
+
+def restore(conn: Connection, id_: int, *, by: str | None, now: Instant) -> Conflict:
+    """Bring back what lost, as a fresh edit on both sides.
+
+    Raises NotFound, Clash when nothing has lost, Stale when the field was edited since, and
+    UserError when the value can no longer be read.
+    """
+    conflict = conflicts.get(conn, id_)
+    name = conflicts.public_id(id_)
+    if conflict.status == "pending":
+        raise Clash(f"{name} is still pending", hint=f"`im conflict resolve {name} --use …`")
+    if conflict.winner is None or conflict.resolved_at is None:
+        raise Clash(f"in {name} neither side lost: there is nothing to bring back")
+    current, field = view(conn, conflict.link_id), conflict.field
+    standing = current.standings[field]
+    newest = max(standing.platform.at, standing.seen.at if standing.seen else 0)
+    if newest > conflict.resolved_at:
+        raise Stale(
+            f"{field} was edited after {name} was decided: it is {standing.platform.value!r} now",
+            hint="set it with `im incident update`, if that is what is wanted",
+        )
+    loser = conflict.external if conflict.winner is Side.PLATFORM else conflict.platform
+    value = loser.value
+    if conflict.winner is Side.PLATFORM:
+        try:
+            value = current.maps[field].decode(value, given=None)
+        except NoTranslation as error:
+            raise UserError(f"{name} cannot be brought back: {error}") from None
+    edit = Edit(check(field, value), Instant(max(now, standing.platform.at + 1)), by)
+    _write_here(conn, current, conflict, edit, now=now)
+    spread(conn, current.incident.id, [field], now=now)
+    return conflicts.get(conn, id_)
+
+
+def _pending(conn: Connection, id_: int) -> tuple[Conflict, View]:
+    conflict = conflicts.get(conn, id_)
+    if conflict.status != "pending":
+        who = conflict.resolved_by or "imsync"
+        raise Clash(
+            f"{conflicts.public_id(id_)} was {conflict.status} by {who} already:"
+            f" {conflict.because}",
+            hint="`im conflict restore` brings back what lost",
+        )
+    return conflict, view(conn, conflict.link_id)
+
+
+def _write_here(
+    conn: Connection, current: View, conflict: Conflict, edit: Edit, *, now: Instant
+) -> None:
+    number, field = current.incident.id, conflict.field
+    old = current.standings[field].platform.value
+    incidents.set_field(conn, number, field, edit, now=now)
+    incidents.tell_change(conn, number, field=field, old=old, edit=edit, integration_id=None)

@@ -1,0 +1,148 @@
+"""A person answers: one side's value, a third one, neither; or the loser is brought back."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from imsync.core.fields import Field, Side
+from imsync.core.merge import Rule, Strategy
+from imsync.engine import review, rules
+from imsync.errors import Clash, NotFound, Stale, UserError
+from imsync.store import integrations
+from imsync.store.conflicts import Conflict
+from tests.engine.test_conflicts import both_edit_the_title
+from tests.store.rows import an_integration
+from tests.town import Town, town_of
+
+BOB = "bob@acme.example"
+
+
+@pytest.fixture
+async def held() -> AsyncIterator[Town]:
+    """A town with one pending conflict: `Here` and `There`."""
+    async with town_of() as town:
+        await town.connect(conflict_strategy=Strategy.MANUAL_REVIEW)
+        await both_edit_the_title(town, first="platform")
+        await town.settle()
+        yield town
+
+
+async def resolve(town: Town, use: Side | None, value: str | None = None) -> Conflict:
+    return await town.db.run(review.resolve, 1, use=use, value=value, by=BOB, now=town.clock())
+
+
+@pytest.mark.parametrize(
+    ("use", "value", "title"),
+    [
+        (Side.PLATFORM, None, "Here"),
+        (Side.EXTERNAL, None, "There"),
+        (None, "A third one", "A third one"),
+        (None, "There", "There"),
+    ],
+)
+async def test_resolved_both_sides_say_it(
+    held: Town, use: Side | None, value: str | None, title: str
+) -> None:
+    conflict = await resolve(held, use, value)
+    assert (conflict.status, conflict.winner, conflict.resolved_by) == ("resolved", use, BOB)
+    assert (conflict.platform.value, conflict.external.value) == ("Here", "There")
+    await held.settle()
+    await held.sweep()
+    assert (await held.here())[Field.TITLE] == (await held.there())["title"] == title
+    assert len(await held.conflicts()) == 1
+
+
+async def test_resolving_takes_what_is_there_by_now(held: Town) -> None:
+    await held.act(title="There, later")
+    await held.sweep()
+    await resolve(held, Side.EXTERNAL)
+    assert (await held.here())[Field.TITLE] == "There, later"
+
+
+async def test_resolving_twice_changes_nothing(held: Town) -> None:
+    await resolve(held, Side.EXTERNAL)
+    with pytest.raises(Clash, match="resolved by bob@acme.example already"):
+        await resolve(held, Side.PLATFORM)
+    assert (await held.here())[Field.TITLE] == "There"
+
+
+async def test_a_value_the_field_cannot_take(held: Town) -> None:
+    with pytest.raises(UserError, match="needs a title"):
+        await resolve(held, None, "  ")
+    (conflict,) = await held.conflicts()
+    assert conflict.status == "pending"
+
+
+async def test_ignored_both_sides_keep_what_they_have(held: Town) -> None:
+    conflict = await held.db.run(review.ignore, 1, by=BOB, now=held.clock())
+    assert conflict.status == "ignored"
+    quiet = held.sandbox.writes
+    await held.settle()
+    await held.sweep()
+    assert (await held.here())[Field.TITLE] == "Here"
+    assert (await held.there())["title"] == "There"
+    assert held.sandbox.writes == quiet
+    await held.act(title="Onwards")
+    await held.sweep()
+    assert (await held.here())[Field.TITLE] == "Onwards", "the difference was the new base"
+
+
+@pytest.mark.parametrize("first", ["platform", "external"])
+async def test_restoring_brings_the_loser_back_on_both_sides(first: str) -> None:
+    async with town_of() as town:
+        await town.connect()
+        await both_edit_the_title(town, first=first)
+        await town.settle()
+        await town.sweep()
+        (conflict,) = await town.conflicts()
+        loser = conflict.external if conflict.winner is Side.PLATFORM else conflict.platform
+        await town.db.run(review.restore, 1, by=BOB, now=town.clock())
+        await town.settle()
+        await town.sweep()
+        here, there = (await town.here())[Field.TITLE], (await town.there())["title"]
+        assert here == there == loser.value
+        with pytest.raises(Stale, match="edited after"):
+            await town.db.run(review.restore, 1, by=BOB, now=town.clock())
+
+
+async def test_restoring_over_a_newer_edit_is_refused(town: Town) -> None:
+    await both_edit_the_title(town, first="external")
+    await town.settle()
+    await town.edit(title="Newer")
+    with pytest.raises(Stale, match="it is 'Newer' now"):
+        await town.db.run(review.restore, 1, by=BOB, now=town.clock())
+    assert (await town.here())[Field.TITLE] == "Newer"
+
+
+async def test_there_is_nothing_to_restore(held: Town) -> None:
+    with pytest.raises(Clash, match="pending"):
+        await held.db.run(review.restore, 1, by=BOB, now=held.clock())
+    await held.db.run(review.ignore, 1, by=BOB, now=held.clock())
+    with pytest.raises(Clash, match="neither side lost"):
+        await held.db.run(review.restore, 1, by=BOB, now=held.clock())
+    with pytest.raises(NotFound):
+        await held.db.run(review.restore, 9, by=BOB, now=held.clock())
+
+
+async def test_another_strategy_takes_effect_on_what_is_pending(held: Town) -> None:
+    await held.configure(conflict_strategy=Strategy.OWNERSHIP_PRIORITY)
+    await held.settle()
+    (conflict,) = await held.conflicts()
+    assert (conflict.status, conflict.winner) == ("resolved", Side.PLATFORM)
+    assert (await held.there())["title"] == "Here"
+
+
+async def test_a_strict_rule_that_contradicts_another_is_refused_by_name(town: Town) -> None:
+    await town.db.run(an_integration, "int_two", "eu-pd")
+    here = await town.integration()
+    there = await town.db.read(integrations.get, "int_two")
+    strict = Rule(Side.EXTERNAL, 5, strict=True)
+    await town.db.run(rules.set_rule, there, Field.TITLE, strict, now=town.clock())
+    with pytest.raises(Clash, match="eu-pd has a strict rule already"):
+        await town.db.run(
+            rules.set_rule, here, Field.TITLE, Rule(Side.PLATFORM, 9, True), now=town.clock()
+        )
+    await town.db.run(rules.set_rule, here, Field.TITLE, Rule(Side.PLATFORM, 9), now=town.clock())
+    await town.db.run(rules.delete_rule, there, Field.TITLE, now=town.clock())
+    with pytest.raises(NotFound, match="no rule of its own"):
+        await town.db.run(rules.delete_rule, there, Field.TITLE, now=town.clock())
