@@ -1,0 +1,175 @@
+"""A client of the HTTP API, and the house behind it without a PagerDuty."""
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.test_utils import TestServer
+from multidict import CIMultiDict
+from yarl import URL
+
+from imsync.api import app
+from imsync.api.context import Context
+from imsync.daemon import connecting, ids
+from imsync.engine.fleet import Fleet
+from imsync.store.database import Database
+from tests.conftest import Clock
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.text)
+
+    def problem(self, status: int, code: str) -> str:
+        """Its detail, when it is a problem (RFC 9457) with this status and code."""
+        assert self.status == status, self.text
+        assert self.headers["Content-Type"].startswith("application/problem+json")
+        told: Json = self.json
+        assert set(told) == {"type", "title", "status", "detail", "code", "hint"}
+        assert (told["status"], told["code"]) == (status, code), told
+        assert told["detail"]
+        assert told["title"]
+        return str(told["detail"])
+
+    @property
+    def hint(self) -> str:
+        return str(self.json["hint"])
+
+
+class Api:
+    """Asks one server. `body` goes as JSON, `data` as it is."""
+
+    def __init__(self, session: aiohttp.ClientSession, server: TestServer) -> None:
+        self._session, self._server = session, server
+
+    async def __call__(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        data: bytes | None = None,
+        **headers: str,
+    ) -> Answer:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body is not None:
+            data = orjson.dumps(body)
+        url = URL(f"http://{self._server.host}:{self._server.port}{path}", encoded=True)
+        async with self._session.request(method, url, data=data, headers=given) as answer:
+            return Answer(answer.status, answer.headers, await answer.text())
+
+    async def raw(self, method: str, path: str, body: bytes, *headers: bytes) -> Answer:
+        """The same for headers that no decent client sends."""
+        reader, writer = await asyncio.open_connection(self._server.host, self._server.port)
+        length = b"Content-Length: %d" % len(body)
+        start = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close".encode()
+        writer.write(b"\r\n".join([start, length, *headers, b"", body]))
+        head, _, text = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        lines = head.decode().split("\r\n")
+        found = CIMultiDict(line.split(": ", 1) for line in lines[1:])
+        return Answer(int(lines[0].split()[1]), found, text.decode())
+
+    async def made(self, path: str, body: Json, **headers: str) -> Json:
+        """What a POST made."""
+        answer = await self("POST", path, body, **headers)
+        assert answer.status == 201, answer.text
+        found: Json = answer.json
+        return found
+
+    async def found(self, path: str) -> Json:
+        answer = await self("GET", path)
+        assert answer.status == 200, answer.text
+        found: Json = answer.json
+        return found
+
+    async def pages(self, path: str, *, limit: int) -> list[list[Json]]:
+        """Every page of a list, by its cursors."""
+        pages: list[list[Json]] = []
+        cursor = ""
+        while True:
+            separator = "&" if "?" in path else "?"
+            page = await self.found(f"{path}{separator}limit={limit}{cursor}")
+            assert set(page) == {"items", "next_cursor"}
+            pages.append(page["items"])
+            if page["next_cursor"] is None:
+                return pages
+            cursor = f"&cursor={page['next_cursor']}"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The API over a database and a fleet whose requests reach nobody."""
+
+    api: Api
+    db: Database
+    clock: Clock
+
+
+class Nowhere(AbstractResolver):
+    """No name stands for any host: what is configured in a test is never really asked."""
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        raise OSError(f"{host}: nowhere")
+
+    async def close(self) -> None: ...
+
+
+@asynccontextmanager
+async def house_of(path: Path | str = ":memory:") -> AsyncIterator[House]:
+    clock, rng = Clock(), Random(1)
+    db = await Database.open(path)
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Nowhere())) as outwards,
+        aiohttp.ClientSession() as session,
+    ):
+        fleet = Fleet(
+            db=db,
+            connects=connecting(outwards, clock),
+            now=clock,
+            rng=rng,
+            drift_interval=60,
+            max_attempts=5,
+        )
+        context = Context(
+            db=db,
+            fleet=fleet,
+            now=clock,
+            new_id=ids(rng),
+            database=Path(str(path)),
+            started_at=clock(),
+            listen="127.0.0.1:8080",
+        )
+        server = TestServer(app.make(context))
+        await server.start_server()
+        try:
+            yield House(Api(session, server), db, clock)
+        finally:
+            await server.close()
+            await fleet.stop()
+            await db.close()
+
+
+def signed(body: bytes, *secrets: str) -> str:
+    """The header that PagerDuty signs a body with: one signature for each secret in force."""
+    return ",".join(
+        "v1=" + hmac.new(secret.encode(), body, sha256).hexdigest() for secret in secrets
+    )
