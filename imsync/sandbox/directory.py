@@ -8,11 +8,12 @@ from imsync.sandbox import duty, ids, incident_views, log, views
 from imsync.sandbox.account import Account
 from imsync.sandbox.asking import Ask, there
 from imsync.sandbox.duty import OnCall
-from imsync.sandbox.records import Table
+from imsync.sandbox.records import Row, Table
 from imsync.sandbox.refusals import Refusal, invalid, not_found
 from imsync.sandbox.rows import Entry, Json, Policy, Schedule, Service
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Row)
 
 ABILITIES: Final = ("sso", "teams", "urgencies", "coordinated_responding", "event_rules")
 _UNPAID: Final = ("advanced_reports", "preview_incident_alert_split")
@@ -214,7 +215,7 @@ def _entry(account: Account, ask: Ask, row: Entry) -> Json:
     return shown
 
 
-def _one(table: Table[T], ask: Ask) -> T:  # type: ignore[type-var]
+def _one(table: Table[R], ask: Ask) -> R:
     return there(table.get(ask.path["id"]), not_found)
 
 

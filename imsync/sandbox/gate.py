@@ -57,12 +57,14 @@ class Gate:
             try:
                 raw = await request.read()
             except web.HTTPRequestEntityTooLarge:
-                return self._respond(refused(refusals.too_large()), {})
+                raw = None
             return await self._handle(route, request, raw)
 
         return handle
 
-    async def _handle(self, route: Route, request: web.Request, raw: bytes) -> web.StreamResponse:
+    async def _handle(
+        self, route: Route, request: web.Request, raw: bytes | None
+    ) -> web.StreamResponse:
         account, faults = self._account, self._account.faults
         token = self._token(request)
         at = account.now()
@@ -88,7 +90,7 @@ class Gate:
         return self._respond(answer, headers, cut=account.chance(faults.api_malformed))
 
     def _answer(
-        self, route: Route, request: web.Request, raw: bytes, token: Token | None, at: int
+        self, route: Route, request: web.Request, raw: bytes | None, token: Token | None, at: int
     ) -> Answer:
         """Do it, whole or not at all."""
         account = self._account
@@ -160,7 +162,10 @@ def _nowhere(_: Account, __: Ask) -> None:
     raise refusals.not_found()
 
 
-def _parsed(raw: bytes) -> object:
+def _parsed(raw: bytes | None) -> object:
+    """The JSON that was sent; None of what was too large to be read."""
+    if raw is None:
+        raise refusals.too_large()
     try:
         return orjson.loads(raw) if raw.strip() else None
     except orjson.JSONDecodeError:

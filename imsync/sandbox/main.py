@@ -14,7 +14,7 @@ import asyncclick as click
 import orjson
 
 from imsync import __version__
-from imsync.sandbox.records import Damaged
+from imsync.sandbox.records import Damaged, InUse
 from imsync.sandbox.rows import Json
 from imsync.sandbox.sandbox import Sandbox
 
@@ -90,7 +90,7 @@ async def cli(
                 time_scale=time_scale,
                 rate_limit=rate_limit,
             )
-        except (OSError, Damaged) as error:
+        except (OSError, Damaged, InUse) as error:
             raise click.ClickException(f"The state cannot be kept: {error}") from None
         try:
             await sandbox.start(*listen, ssl_context=tls)

@@ -5,6 +5,7 @@ answered will find it there after a crash. A line cut short by one is a unit tha
 was. Opening the file writes it anew with only what is still so.
 """
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,10 @@ R = TypeVar("R", bound=Row)
 
 class Damaged(Exception):
     """The state file holds something that the sandbox did not write."""
+
+
+class InUse(Exception):
+    """Another sandbox keeps its state in this file."""
 
 
 class Table(Generic[R]):
@@ -80,7 +85,6 @@ class Records:
     def __init__(self, path: Path | None = None) -> None:
         self._changes: list[Change] = []
         self._depth = 0
-        self._path = path
         self._fd: int | None = None
         self.users = Table("user", rows.User, self._changes)
         self.schedules = Table("schedule", rows.Schedule, self._changes)
@@ -98,8 +102,12 @@ class Records:
             value.name: value for value in vars(self).values() if isinstance(value, Table)
         }
         if path is not None:
-            self._replay(path)
-            self._fd = self._compact(path)
+            before = _locked(path)
+            try:
+                self._replay(path)
+                self._fd = self._compact(path)
+            finally:
+                os.close(before)
 
     @contextmanager
     def unit(self) -> Iterator[None]:
@@ -134,7 +142,7 @@ class Records:
         if self._fd is None or not self._changes:
             return
         changed = {(table.name, id_): table.get(id_) for table, id_, _ in self._changes}
-        line = _line([name, id_, row] for (name, id_), row in changed.items())
+        line = _line([[name, id_, row] for (name, id_), row in changed.items()])
         end = os.lseek(self._fd, 0, os.SEEK_END)
         try:
             if os.write(self._fd, line) != len(line):
@@ -144,8 +152,6 @@ class Records:
             raise
 
     def _replay(self, path: Path) -> None:
-        if not path.exists():
-            return
         *lines, _torn = path.read_bytes().split(b"\n")
         for number, line in enumerate(lines, 1):
             try:
@@ -158,7 +164,7 @@ class Records:
     def _compact(self, path: Path) -> int:
         """The file, as short as can be, open for appending; only its owner may read it."""
         fresh = path.with_name(path.name + ".new")
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        fd = _locked(fresh, os.O_TRUNC)
         os.fchmod(fd, 0o600)
         with os.fdopen(os.dup(fd), "wb") as file:
             for table in self._tables.values():
@@ -170,6 +176,16 @@ class Records:
         return fd
 
 
-def _line(changes: object) -> bytes:
-    whole = changes if isinstance(changes, list) else list(changes)  # type: ignore[call-overload]
-    return orjson.dumps(whole, option=orjson.OPT_APPEND_NEWLINE)
+def _locked(path: Path, flags: int = 0) -> int:
+    """The file, made if need be, and ours until it is closed. Raises InUse."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise InUse(f"{path} is in use by another sandbox") from None
+    return fd
+
+
+def _line(changes: list[list[object]]) -> bytes:
+    return orjson.dumps(changes, option=orjson.OPT_APPEND_NEWLINE)

@@ -251,10 +251,14 @@ def test_whatever_is_asked_is_answered_or_refused(
 
 
 async def test_what_is_too_large_is_not_read(api: Api) -> None:
-    headers = {"Authorization": f"Token token={api.sandbox.token}"}
+    headers = {
+        "Authorization": f"Token token={api.sandbox.token}",
+        "From": api.about["from_email"],
+    }
     body = BytesIO(b"x" * 3_000_000)
     async with api.session.post(f"{api.url}/incidents", data=body, headers=headers) as answer:
         assert answer.status == 413
+        assert "ratelimit-limit" in answer.headers
 
 
 async def test_nothing_is_anywhere_else(api: Api) -> None:

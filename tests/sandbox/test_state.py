@@ -2,13 +2,14 @@
 
 import os
 import random
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
 from imsync.sandbox import founding, ids
-from imsync.sandbox.records import Damaged, Records
+from imsync.sandbox.records import Damaged, InUse, Records
 from imsync.sandbox.rows import User
 from tests.sandbox.conftest import Api, Clock, Make, Receiver
 
@@ -18,6 +19,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state.jsonl"
 
 
+def crashed(path: Path) -> Path:
+    """The file as a crash at this moment would leave it."""
+    left = path.with_name(path.name + "-left")
+    shutil.copy(path, left)
+    return left
+
+
 def user(id_: str) -> User:
     return User(id_, id_.title(), f"{id_}@acme.example", "")
 
@@ -25,7 +33,7 @@ def user(id_: str) -> User:
 async def test_another_life_knows_all_of_the_one_before(
     make: Make, receiver: Receiver, path: Path, clock: Clock
 ) -> None:
-    """The first one is never told to stop: that is what a crash is."""
+    """The first one is never told to stop."""
     first = await make(state=path)
     subscription = await first.subscribe(receiver.url)
     incident = await first.create("Überall", priority=first.priority(1))
@@ -38,7 +46,7 @@ async def test_another_life_knows_all_of_the_one_before(
     await first.settle()
     await first.subscribe("https://gone.example", events=["incident.resolved"])
 
-    second = await make(state=path)
+    second = await make(state=crashed(path))
     about = {**first.about, "url": ""}
     assert {**second.about, "url": ""} == about
     assert (await second.get(f"/incidents/{incident['id']}"))["incident"] == incident
@@ -68,6 +76,7 @@ async def test_ids_are_not_thrown_again_in_another_life(
             await api.subscribe(receiver.url)
         seen.append((await api.create())["id"])
         await api.settle()
+        await api.sandbox.stop()
     assert len(set(seen)) == 3
     assert len({heard.headers["X-Webhook-Id"] for heard in receiver.heard}) == 3
 
@@ -79,7 +88,8 @@ async def test_the_same_dice_make_the_same_account(make: Make) -> None:
 
 
 async def test_a_token_that_is_given_replaces_the_one_that_was_kept(make: Make, path: Path) -> None:
-    await make(state=path, token="one")
+    first = await make(state=path, token="one")
+    await first.sandbox.stop()
     second = await make(state=path, token="two")
     assert second.about["token"] == "two"
     stranger = await second.call("GET", "/users", Authorization="Token token=one")
@@ -104,10 +114,13 @@ def test_a_line_cut_short_is_a_unit_that_never_was(path: Path) -> None:
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        found = {row.id for row in Records(path).users}
-        assert found in (set(), {"alice"}), length
+        torn = Records(path)
+        assert {row.id for row in torn.users} in (set(), {"alice"}), length
+        torn.close()
     path.write_bytes(whole)
-    assert len(Records(path).users) == 3
+    again = Records(path)
+    assert len(again.users) == 3
+    again.close()
 
 
 def test_what_the_sandbox_did_not_write_is_not_guessed_at(path: Path) -> None:
@@ -148,6 +161,14 @@ def test_a_unit_that_cannot_be_kept_is_undone(path: Path) -> None:
     assert len(records.users) == 0
 
 
+def test_one_sandbox_at_a_time(path: Path) -> None:
+    first = Records(path)
+    with pytest.raises(InUse, match="in use"):
+        Records(path)
+    first.close()
+    Records(path).close()
+
+
 def test_opening_makes_it_short_again(path: Path) -> None:
     records = Records(path)
     for number in range(100):
@@ -155,7 +176,9 @@ def test_opening_makes_it_short_again(path: Path) -> None:
             records.users.put(User("p", f"name {number}", "", ""))
     long = path.stat().st_size
     records.close()
-    assert [row.name for row in Records(path).users] == ["name 99"]
+    again = Records(path)
+    assert [row.name for row in again.users] == ["name 99"]
+    again.close()
     assert path.stat().st_size < long / 50
 
 
@@ -173,5 +196,5 @@ def test_an_account_is_small_and_believable() -> None:
 async def test_faults_do_not_outlive_it(make: Make, path: Path) -> None:
     first: Api = await make(state=path)
     first.sandbox.faults.api_error = 1.0
-    second = await make(state=path)
+    second = await make(state=crashed(path))
     assert second.sandbox.faults.api_error == 0.0
