@@ -32,13 +32,13 @@ async def receive(request: web.Request) -> web.Response:
     if integration is None:
         raise BadSignature(reason, hint="is the signing secret the one of this subscription?")
     envelope = TRANSLATIONS[integration.integration_type].envelope(body)
-    delivery_id = request.headers.get(_DELIVERY) or hashlib.sha256(body).hexdigest()
+    delivery_id = _delivery_id(request, body)
     try:
         async with asyncio.timeout(_IN_TIME):
             fresh = await context.db.run(
                 inbox.put,
                 integration_id=integration.id,
-                delivery_id=delivery_id[:255],
+                delivery_id=delivery_id,
                 event_id=envelope.event_id,
                 event_type=envelope.event_type,
                 external_id=envelope.external_id,
@@ -49,7 +49,7 @@ async def receive(request: web.Request) -> web.Response:
     except TimeoutError:
         raise Overloaded("the delivery could not be kept in time") from None
     context.fleet.ring(integration.id)
-    return shapes.answer({"delivery": delivery_id[:255], "fresh": fresh}, status=202)
+    return shapes.answer({"delivery": delivery_id, "fresh": fresh}, status=202)
 
 
 async def test(request: web.Request) -> web.Response:
@@ -60,6 +60,12 @@ async def test(request: web.Request) -> web.Response:
     return shapes.answer({"valid": True})
 
 
+def _delivery_id(request: web.Request, body: bytes) -> str:
+    """What a repeat is known by; where it has no id that can be kept, by what it says."""
+    id_ = request.headers.get(_DELIVERY, "")
+    return id_ if id_.isprintable() and 0 < len(id_) <= 255 else hashlib.sha256(body).hexdigest()
+
+
 async def _prove(
     request: web.Request, body: bytes, *, count: bool = True
 ) -> tuple[Integration | None, str]:
@@ -68,19 +74,20 @@ async def _prove(
     An unknown integration looks like a wrong signature: nobody learns which ids there are.
     """
     context, id_ = context_of(request), request.match_info["integration_id"]
-    wrong = f"no secret of the integration {id_!r} signed this body"
+    signature = request.headers.get(_SIGNATURE)
+    if signature is None:
+        reason = f"there is no {_SIGNATURE} header"
+    else:
+        reason = f"no secret of the integration {id_!r} signed this body"
     try:
         integration, secrets = await context.db.read(with_secrets, id_)
     except NotFound:
-        return None, wrong
-    signature = request.headers.get(_SIGNATURE)
+        return None, reason
     if TRANSLATIONS[integration.integration_type].proves(secrets, signature, body):
         return integration, ""
     if count:
         await context.db.run(integrations.note_refused_signature, integration.id)
-    if signature is None:
-        return None, f"there is no {_SIGNATURE} header"
-    return None, wrong
+    return None, reason
 
 
 # Units of work.

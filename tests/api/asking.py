@@ -85,12 +85,13 @@ class Api:
         writer.close()
         await writer.wait_closed()
         lines = head.decode().split("\r\n")
-        found = CIMultiDict(line.split(": ", 1) for line in lines[1:])
+        cut = (line.partition(": ") for line in lines[1:])
+        found: CIMultiDict[str] = CIMultiDict((name, value) for name, _, value in cut)
         return Answer(int(lines[0].split()[1]), found, text.decode())
 
     async def made(self, path: str, body: Json, **headers: str) -> Json:
         """What a POST made."""
-        answer = await self("POST", path, body, **headers)
+        answer = await self("POST", path, body, data=None, **headers)
         assert answer.status == 201, answer.text
         found: Json = answer.json
         return found
