@@ -128,6 +128,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class LogPage:
+    """Some of the account's log, oldest first; `next` asks for older lines, None is the end."""
+
+    changes: Sequence[Change]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Some of the open incidents there; `next` asks for more, None is the end."""
 
@@ -213,6 +221,9 @@ class Connector(Protocol):
         self, external_id: str, text: str, *, note_id: str | None, actor: str | None
     ) -> Note:
         """Write a note, or put this text in place of what the note `note_id` says."""
+
+    async def feed(self, since: Instant, start: int = 0) -> LogPage:
+        """What was changed on any incident since then."""
 
     async def look_up(self, kind: Kind, name: str) -> Sequence[Entry]:
         """Ask for one name: what was found, or its Entry with an id of None."""

@@ -1,20 +1,22 @@
 """Drift: look at the other side -> decide -> apply. What no webhook tells is found here.
 
-A sweep lists what is open there and fetches what was open and is no longer listed. It
-runs when the daemon starts, for whatever happened while it was away, and at an interval.
+The log tells who edited what since it was last read; a sweep lists what is open there and
+fetches what was open and is no longer listed. Both run when the daemon starts, for whatever
+happened while it was away, and at an interval.
 """
 
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from imsync.connectors.base import Check, Snapshot
+from imsync.connectors.base import Change, Check, Snapshot
 from imsync.core.fields import Instant
 from imsync.core.merge import Verdict
-from imsync.engine import inbound, linking
+from imsync.engine import inbound, linking, log_feed
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
 from imsync.engine.carry_out import reconcile
+from imsync.engine.log_feed import Told
 from imsync.engine.observe import observe
 from imsync.errors import ExternalError, Gone, Unauthorized
 from imsync.store import directory, integrations, links, outbox, writes
@@ -47,7 +49,7 @@ class Drift:
             if await account.suspended() and not await self.resume():
                 return False
             await account.load_priorities()
-            healed = await self.sweep()
+            healed = await self.sweep(await self.read_log())
         except Unauthorized as error:
             await account.suspend(error)
             return False
@@ -67,7 +69,20 @@ class Drift:
         await self.account.db.run(integrations.suspend, self.account.id, None)
         return True
 
-    async def sweep(self) -> int:
+    async def read_log(self) -> Told:
+        """Learn who edited what since the log was last read."""
+        account, connector = self.account, self.account.connector
+        current = await account.db.read(integrations.get, account.id)
+        since, to = current.log_read_to or current.created_at, account.now()
+        changes: list[Change] = []
+        start: int | None = 0
+        while start is not None:
+            page = await account.ask(lambda at=start: connector.feed(since, at))  # type: ignore[misc]
+            changes = [*page.changes, *changes]
+            start = page.next
+        return await account.db.run(log_feed.read, account.id, changes, to=to, now=account.now())
+
+    async def sweep(self, told: Told) -> int:
         """Look at everything that is open on either side; how many links had drifted."""
         account, connector = self.account, self.account.connector
         started, met, healed = account.now(), set[str](), 0
@@ -75,7 +90,7 @@ class Drift:
         while start is not None:
             page = await account.ask(lambda at=start: connector.list_open(at))  # type: ignore[misc]
             met.update(snapshot.external_id for snapshot in page.items)
-            healed += await self.look_at(page.items)
+            healed += await self.look_at(page.items, told)
             start = page.next
         for link in await account.db.read(links.believed_open, account.id):
             external_id = link.external_id
@@ -86,11 +101,12 @@ class Drift:
             except Gone as error:
                 await account.db.run(linking.gone, link.id, because=str(error), now=account.now())
                 continue
-            healed += await self.look_at([snapshot])
+            healed += await self.look_at([snapshot], told)
         return healed
 
-    async def look_at(self, snapshots: Sequence[Snapshot]) -> int:
+    async def look_at(self, found: Sequence[Snapshot], told: Told) -> int:
         account = self.account
+        snapshots = [told.dates(snapshot, account.translation) for snapshot in found]
         wanted = await account.db.read(needs, account.id, snapshots=snapshots)
         try:
             await account.look_up(wanted)

@@ -15,6 +15,7 @@ from imsync.engine import linking
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
 from imsync.engine.carry_out import reconcile
+from imsync.engine.dating import date
 from imsync.engine.observe import observe
 from imsync.errors import ExternalError, Gone, Refused, Unauthorized
 from imsync.store import dead_letters, inbox, incidents, integrations, links, writes
@@ -78,6 +79,7 @@ class Inbound:
             event = await self.looked_at(event)
         if event.snapshot is not None:
             await self.learn_names(event.snapshot)
+            event = replace(event, snapshot=await self.dated(event.snapshot))
         await account.db.run(apply, delivery, event, now=account.now())
         self.outbound.ring()
 
@@ -97,6 +99,11 @@ class Inbound:
             same = {f: at for f, at in told.set_at.items() if _alike(f, told, snapshot)}
             snapshot = replace(snapshot, set_at=same, by=told.by)
         return replace(event, snapshot=snapshot)
+
+    async def dated(self, snapshot: Snapshot) -> Snapshot:
+        account = self.account
+        link = await account.db.read(links.to, account.id, snapshot.external_id)
+        return snapshot if link is None else await date(account, link, snapshot)
 
     async def learn_names(self, snapshot: Snapshot) -> None:
         wanted = await self.account.db.read(needs, self.account.id, snapshots=[snapshot])

@@ -12,6 +12,7 @@ from imsync.core.fields import Field, Instant
 from imsync.engine import linking, writing
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
+from imsync.engine.dating import date
 from imsync.errors import Gone, Refused, Unauthorized, Unavailable
 from imsync.store import (
     links,
@@ -129,6 +130,7 @@ class Outbound:
             changes = await account.ask(lambda: connector.log(external_id, since))
             await account.db.run(writing.settle, doubted, changes, now=account.now())
         snapshot = await account.ask_at_once(lambda: connector.fetch(external_id))
+        snapshot = await date(account, link, snapshot)
         await self.look_up_for(link, snapshot)
         if not await account.db.run(writing.look, claim, snapshot, now=account.now()):
             return

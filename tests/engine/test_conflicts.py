@@ -42,6 +42,8 @@ async def test_the_same_field_on_both_sides(strategy: Strategy, first: str) -> N
             assert conflict.winner is not None
             winner = conflict.platform if conflict.winner is Side.PLATFORM else conflict.external
             assert winner.value == here
+        if strategy is Strategy.LAST_WRITE_WINS:
+            assert here == ("There" if first == "platform" else "Here"), "by when it was made"
         if strategy is Strategy.OWNERSHIP_PRIORITY:
             assert here == "Here", "platform owns the title"
 

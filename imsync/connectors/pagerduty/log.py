@@ -36,9 +36,9 @@ PriorityName = Callable[[str], str | None]
 
 
 def changes(
-    answer: Object, *, external_id: str, offset: int, priority_name: PriorityName
+    answer: Object, *, external_id: str | None = None, offset: int, priority_name: PriorityName
 ) -> Sequence[Change]:
-    """The changes in one page of the log, oldest first.
+    """The changes in one page of the log, oldest first; of this incident, or of any (None).
 
     Times are whole seconds there: a change was made within the second after its `at`.
     """
@@ -48,8 +48,9 @@ def changes(
         dated.reverse()  # the log is kept newest first
     dated.sort(key=lambda item: item[0])
     return [
-        Change(external_id, field, value, at, dig(entry, "agent", "id"))
+        Change(of, field, value, at, dig(entry, "agent", "id"))
         for at, entry in dated
+        if (of := external_id or dig(entry, "incident", "id"))
         for field, value in _told(entry, priority_name)
     ]
 

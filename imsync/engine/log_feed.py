@@ -1,0 +1,149 @@
+"""What the external log tells that nothing else does: who edited what, when, and under what.
+
+It is read account-wide since the last proven moment, so it costs calls in proportion to
+what changed. Times in it may be cut to whole seconds, so its order counts for more.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from imsync.connectors import TRANSLATIONS
+from imsync.connectors.base import Change, Kind, Snapshot, Translation
+from imsync.core.covered import Theirs
+from imsync.core.fields import Field, Instant
+from imsync.core.maps import NoTranslation
+from imsync.engine.carry_out import view
+from imsync.engine.observe import uncover
+from imsync.store import integrations, links, writes
+from imsync.store.database import Connection
+from imsync.store.directory import Directory
+from imsync.store.writes import Landed
+
+_NEAR = 5_000
+"""How far (ms) a line of the log may be from our write and still be it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The latest edit by somebody else, per incident and field."""
+
+    edits: Mapping[tuple[str, Field], Theirs]
+
+    def dates(self, snapshot: Snapshot, translation: Translation) -> Snapshot:
+        """The snapshot, with the times of those of its values whose edit the log tells."""
+        set_at: dict[Field, Instant] = {}
+        by = snapshot.by
+        for field, value in snapshot.fields.items():
+            edit = self.edits.get((snapshot.external_id, field))
+            if edit is not None:
+                change = Change(snapshot.external_id, field, edit.value, edit.at)
+                if translation.fits(change, value):
+                    set_at[field] = min(edit.at, snapshot.as_of)
+                    by = edit.by or by
+        return replace(snapshot, set_at={**set_at, **snapshot.set_at}, by=by)
+
+
+def read(
+    conn: Connection, integration_id: str, changes: Iterable[Change], *, to: Instant, now: Instant
+) -> Told:
+    """Take in what was changed: find edits that our writes covered, and whose the others are.
+
+    Called before anything else is decided on what stands there now.
+    """
+    integration = integrations.get(conn, integration_id)
+    translation = TRANSLATIONS[integration.integration_type]
+    directory = Directory(conn, integration_id)
+    by_field: dict[tuple[str, Field], list[Change]] = defaultdict(list)
+    for change in changes:
+        by_field[change.external_id, change.field].append(change)
+    told: dict[tuple[str, Field], Theirs] = {}
+    for (external_id, field), lines in by_field.items():
+        link = links.to(conn, integration_id, external_id)
+        if link is None:
+            continue
+        ours = [write for write in writes.of_link(conn, link.id) if write.field is field]
+        mine = [_own_line(write, lines, translation) for write in ours]
+        theirs = [
+            _edit(line, directory)
+            for at, line in enumerate(lines)
+            if not any(at in own for own in mine)
+        ]
+        for edit in theirs:
+            links.note_theirs(conn, link.id, field, edit.at)
+        if theirs:
+            told[external_id, field] = theirs[-1]
+        for write, own in zip(ours, mine, strict=True):
+            covered = _covered(write, lines, own, translation)
+            if covered is not None and covered.value not in write.written.covered:
+                uncover(conn, link.id, write, _edit(covered, directory), now=now)
+    integrations.note_log_read(conn, integration_id, to)
+    return Told(told)
+
+
+def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> Instant | None:
+    """Since when the log has to be read to date an edit on which a conflict may turn.
+
+    None when none does: both sides must have changed, and theirs in a way that the
+    snapshot gives no time for.
+    """
+    current = view(conn, link_id)
+    since = [
+        standing.seen.as_of if standing.seen else current.link.created_at
+        for field, standing in current.standings.items()
+        if field in snapshot.fields
+        and field not in snapshot.set_at
+        and standing.platform.at > standing.base.at
+        and standing.seen is not None
+        and standing.seen.value != snapshot.fields[field]
+        and standing.seen.as_of <= snapshot.as_of
+    ]
+    return min(since, default=None)
+
+
+def dated(
+    conn: Connection, snapshot: Snapshot, changes: Iterable[Change], integration_id: str
+) -> Snapshot:
+    """The snapshot with the times that its incident's log tells."""
+    integration = integrations.get(conn, integration_id)
+    directory = Directory(conn, integration_id)
+    edits = {(line.external_id, line.field): _edit(line, directory) for line in changes}
+    return Told(edits).dates(snapshot, TRANSLATIONS[integration.integration_type])
+
+
+def _own_line(write: Landed, lines: Sequence[Change], translation: Translation) -> list[int]:
+    """Which lines tell of this write: a value of several parts makes several."""
+    return [
+        at
+        for at, line in enumerate(lines)
+        if abs(line.at - write.written.at) <= _NEAR
+        and translation.fits(line, write.written.value)
+        and line.at + _cut(line) >= write.written.as_of
+    ]
+
+
+def _covered(
+    write: Landed, lines: Sequence[Change], own: Sequence[int], translation: Translation
+) -> Change | None:
+    """The line right before ours, if it was written after our look and tells of another value."""
+    if not own or own[0] == 0:
+        return None
+    line, written = lines[own[0] - 1], write.written
+    unseen = line.at + _cut(line) > written.as_of
+    known = isinstance(written.before, str | None) and translation.fits(line, written.before)
+    return line if unseen and not known else None
+
+
+def _cut(line: Change) -> int:
+    """How much later than its time a line may be: whole seconds are cut ones."""
+    return 999 if line.at % 1_000 == 0 else 0
+
+
+def _edit(line: Change, directory: Directory) -> Theirs:
+    by = None
+    if line.by_id is not None:
+        try:
+            by = directory.name_of(Kind.USER, line.by_id)
+        except NoTranslation:
+            by = None  # nobody has looked that person up; the edit is the same
+    return Theirs(line.value, line.at, by)

@@ -1,0 +1,93 @@
+"""What the log tells: whose edit was the later one, and what our writes covered unseen."""
+
+from typing import Any
+
+import pytest
+
+from imsync.core.fields import Field, Side
+from imsync.core.merge import Strategy
+from tests.town import Town, town_of
+
+
+async def test_the_later_edit_wins_by_when_it_was_made_not_by_when_it_was_seen(
+    town: Town,
+) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await town.act(title="There")
+    await town.edit(title="Here")
+    await town.edit(title="Start")
+    await town.settle()
+    await town.sweep()
+    assert (await town.here())[Field.TITLE] == (await town.there())["title"] == "Start"
+    (conflict,) = await town.conflicts()
+    assert (conflict.external.value, conflict.winner) == ("There", Side.PLATFORM)
+
+
+async def cover(town: Town, title: str) -> None:
+    """Somebody edits the title there between our look and our write."""
+    connector = town.crew.account.connector
+    real = connector.write
+
+    async def just_before(*given: Any, **named: Any) -> Any:
+        await town.act(title=title)
+        return await real(*given, **named)
+
+    connector.write = just_before  # type: ignore[method-assign]
+    assert await town.crew.outbound.step()
+    connector.write = real  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("milliseconds", [True, False])
+async def test_an_edit_that_our_write_covered_is_found_and_decided(milliseconds: bool) -> None:
+    async with town_of() as town:
+        town.sandbox.switches.log_entry_milliseconds = milliseconds
+        await town.connect()
+        await town.declare("Start")
+        await town.settle()
+        town.clock.at += 10_000
+        await town.edit(title="Ours")
+        await cover(town, "Covered")
+        assert (await town.there())["title"] == "Ours"
+        await town.sweep()
+        await town.sweep()
+        (conflict,) = await town.conflicts()
+        assert conflict.external.value == "Covered"
+        assert conflict.platform.value == "Ours"
+        assert (await town.here())[Field.TITLE] == (await town.there())["title"]
+        if milliseconds:
+            assert (await town.there())["title"] == "Covered", "theirs was later: it is put back"
+
+
+async def test_under_manual_review_a_covered_edit_is_offered_and_freezes_nothing() -> None:
+    async with town_of() as town:
+        await town.connect(conflict_strategy=Strategy.MANUAL_REVIEW)
+        await town.declare("Start")
+        await town.settle()
+        await town.edit(title="Ours")
+        await cover(town, "Covered")
+        await town.sweep()
+        (conflict,) = await town.conflicts()
+        assert (conflict.status, conflict.winner) == ("resolved", Side.PLATFORM)
+        assert "covered" in conflict.because
+        await town.edit(title="Onwards")
+        await town.settle()
+        assert (await town.there())["title"] == "Onwards"
+
+
+async def test_what_we_saw_and_what_we_wrote_ourselves_is_no_covered_edit(town: Town) -> None:
+    await town.declare("Start", severity="SEV-3")
+    await town.settle()
+    await town.act(title="Seen")
+    await town.sweep()
+    await town.edit(title="Ours", severity="SEV-1")
+    await town.settle()
+    await cover_nothing(town)
+    await town.sweep()
+    assert await town.conflicts() == []
+
+
+async def cover_nothing(town: Town) -> None:
+    """Somebody sets just what we are writing."""
+    await town.edit(title="Ours too")
+    await cover(town, "Ours too")
