@@ -26,6 +26,8 @@ _FIRST_WAIT: Final = 10_000
 _LONGEST_WAIT: Final = 3_600_000
 _DROPS: Final = 3
 _REMEMBERED: Final = 100
+_EXPIRED: Final = 10  # as OpenSSL counts what is wrong with certificates
+_UNUSABLE: Final = 495
 _AT_ONCE: Final = 16
 """So many at a time to one subscription: a receiver that hangs holds up no one else's."""
 
@@ -112,12 +114,15 @@ class Courier:
             ) as response:
                 return response.status
         except aiohttp.ClientConnectorCertificateError as error:
-            # Only an expired certificate is worth another try.
-            return None if "expired" in str(error) else 495
+            # Somebody may renew it; nothing else about TLS gets better by waiting.
+            why = getattr(error.certificate_error, "verify_code", None)
+            return None if why == _EXPIRED else _UNUSABLE
+        except aiohttp.ClientSSLError:
+            return _UNUSABLE
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None
-        except ValueError:
-            return 495  # a URL that nothing can be sent to
+        except ValueError:  # a URL or a header that cannot be sent
+            return _UNUSABLE
 
     def _headers(
         self, subscription: Subscription, delivery: Delivery, body: bytes

@@ -2,13 +2,18 @@
 
 import asyncio
 import hmac
+import random
 import re
+import ssl
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from aiohttp import web
+import trustme
+from aiohttp import ClientSession, TCPConnector, web
 from aiohttp.test_utils import TestServer
 
+from imsync.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import Api, Clock, Make, Receiver
 
 
@@ -125,6 +130,40 @@ async def test_what_is_refused_is_dropped_at_once(
     path = f"/webhook_subscriptions/{subscription['id']}"
     found = (await api.get(path))["webhook_subscription"]
     assert found["delivery_method"]["temporarily_disabled"] is False
+
+
+async def test_an_expired_certificate_is_waited_for_and_no_other(
+    receiver: Receiver, clock: Clock
+) -> None:
+    trusted, unknown = trustme.CA(), trustme.CA()
+    trusts = ssl.create_default_context()
+    trusted.configure_trust(trusts)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    expired = trusted.issue_cert(
+        "127.0.0.1", not_before=long_ago, not_after=long_ago + timedelta(days=1)
+    )
+    for certificate, left in (
+        (trusted.issue_cert("127.0.0.1"), 0),
+        (expired, 1),
+        (unknown.issue_cert("127.0.0.1"), 0),
+    ):
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        certificate.configure_cert(context)
+        app = web.Application()
+        app.router.add_post("/", receiver.hear)
+        server = TestServer(app, scheme="https")
+        await server.start_server(ssl=context)
+        async with ClientSession(connector=TCPConnector(ssl=trusts)) as session:
+            sandbox = Sandbox(session=session, now=clock, rng=random.Random(1))
+            api = Api(sandbox, session, await sandbox.start())
+            await api.subscribe(str(server.make_url("/")))
+            await api.create()
+            await api.settle()
+            assert sandbox.deliveries_made == 1
+            assert sandbox.deliveries_pending == left
+            await sandbox.stop()
+        await server.close()
+    assert len(receiver.heard) == 1
 
 
 async def test_three_drops_in_a_row_disable_it_for_a_day(
