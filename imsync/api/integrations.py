@@ -3,6 +3,7 @@
 from typing import Any
 
 from aiohttp import web
+from pydantic import SecretStr
 
 from imsync.api import shapes
 from imsync.api.bodies import (
@@ -65,25 +66,30 @@ def _settings(body: NewIntegration | IntegrationChanges) -> dict[str, Any]:
     for name in _MAY_BE_EMPTY:
         if settings.get(name) == "":
             settings[name] = None
-    if body.credentials.token is not None:
-        token = body.credentials.token.get_secret_value().strip()
-        if not token or not token.isascii() or not token.isprintable():
-            raise UserError("credentials.token is not a token: printable ASCII, and not empty")
+    if (token := _told("token", body.credentials.token)) is not None:
         settings["token"] = token
     return settings
 
 
 def _secret(body: NewIntegration | IntegrationChanges) -> str | None:
-    secret = body.credentials.webhook_secret
-    return secret.get_secret_value().strip() if secret is not None else None
+    return _told("webhook_secret", body.credentials.webhook_secret)
+
+
+def _told(name: str, secret: SecretStr | None) -> str | None:
+    """A credential that was given, or None. Raises UserError, which does not say what it was."""
+    if secret is None:
+        return None
+    told = secret.get_secret_value().strip()
+    if not told or not told.isascii() or not told.isprintable():
+        raise UserError(f"credentials.{name} is not one: printable ASCII, and not empty")
+    return told
 
 
 async def page(request: web.Request) -> web.Response:
-    context = context_of(request)
-    rows = await context.db.read(integrations.every)
-    return shapes.answer(
-        {"items": [await _shape(context, row) for row in rows], "next_cursor": None}
-    )
+    context, limit, start = context_of(request), limit_of(request), cursor_of(request) or 0
+    rows = (await context.db.read(integrations.every))[start : start + limit + 1]
+    shown = [await _shape(context, row) for row in rows]
+    return shapes.page(shown, lambda row: row, limit=limit, cursor=lambda _: start + limit)
 
 
 async def get(request: web.Request) -> web.Response:

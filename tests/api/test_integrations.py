@@ -1,0 +1,534 @@
+"""/integrations: what is configured, that secrets stay ours, and how each is doing."""
+
+from typing import Any
+
+import pytest
+
+from imsync.core.fields import Field
+from imsync.core.merge import Strategy
+from imsync.core.schedule import LONGEST_WAIT
+from tests.town import Town, town_of
+
+from .asking import Api, House, signed
+from .test_webhooks import event
+
+SHAPE = {
+    *("id", "slug", "name", "integration_type", "organization_id", "base_url", "sync_direction"),
+    *("conflict_strategy", "sync_escalations", "sync_notes", "rate_limit", "backoff_multiplier"),
+    *("from_email", "default_service", "enabled", "state", "webhook_url", "has_token"),
+    *("has_webhook_secret", "created_at", "updated_at"),
+}
+INTEGRATIONS = "/api/v1/integrations"
+DESCRIBED = b"""{
+"organization_id": "acme-corp",
+"integration_type": "pagerduty",
+"name": "Production PagerDuty",
+"base_url": "https://api.pagerduty.com",
+"credentials": {
+"token": "your_pagerduty_api_token"
+},
+"sync_direction": "bidirectional",
+"enabled": true
+}"""
+TOKEN = "u+Zx81kPq0-NEVER-TOLD"
+
+
+def new(name: str = "Production PagerDuty", **more: object) -> dict[str, Any]:
+    return {"name": name, "integration_type": "pagerduty", **more}
+
+
+# Configured.
+
+
+async def test_the_body_of_the_description_works_as_it_is_printed(api: Api) -> None:
+    answer = await api("POST", INTEGRATIONS, data=DESCRIBED, Content_Type="application/json")
+    assert answer.status == 201, answer.text
+    made = answer.json
+    assert set(made) == SHAPE
+    assert (made["slug"], made["organization_id"], made["enabled"]) == (
+        "prod-pd",
+        "acme-corp",
+        True,
+    )
+    assert made["base_url"] == "https://api.pagerduty.com"
+    assert (made["sync_direction"], made["state"]) == ("bidirectional", "active")
+    assert (made["has_token"], made["has_webhook_secret"]) == (True, False)
+    assert made["webhook_url"] == f"http://127.0.0.1:8080/api/v1/webhooks/{made['id']}"
+    assert made["id"].startswith("int_")
+    assert "your_pagerduty_api_token" not in answer.text
+
+
+async def test_credentials_are_never_answered(api: Api) -> None:
+    credentials = {"token": TOKEN, "webhook_secret": "whsec-NEVER-TOLD"}
+    heard = [await api("POST", INTEGRATIONS, new(credentials=credentials))]
+    heard.append(await api("PATCH", f"{INTEGRATIONS}/prod-pd", {"credentials": credentials}))
+    places = ("", "/prod-pd", "/prod-pd/sync-status", "/prod-pd/links", "/prod-pd/dead-letters")
+    heard += [await api("GET", INTEGRATIONS + path) for path in places]
+    heard.append(await api("GET", "/api/v1/status"))
+    heard.append(await api("POST", f"{INTEGRATIONS}/prod-pd/test"))
+    for answer in heard:
+        assert answer.status in (200, 201)
+        assert "NEVER-TOLD" not in answer.text
+    assert heard[0].json["has_token"] is heard[0].json["has_webhook_secret"] is True
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"credentials": {"token": [TOKEN]}},
+        {"credentials": {"token": {"is": TOKEN}}},
+        {"credentials": {"token": TOKEN + "\n\x00"}},
+        {"credentials": {"token": TOKEN + "é"}},
+        {"credentials": {"webhook_secret": [TOKEN]}},
+        {"credentials": {"webhook_secret": TOKEN + "\x00"}},
+        {"credentials": {"tokne": TOKEN}},
+        {"credentials": TOKEN},
+        {"credentials": [TOKEN]},
+        {"token": TOKEN},
+        {"credentials": {"token": TOKEN}, "sync_direction": "sideways"},
+        {"credentials": {"token": TOKEN}, "rate_limit": 0},
+    ],
+)
+async def test_no_refusal_tells_the_token(api: Api, body: dict[str, Any]) -> None:
+    await api.made(INTEGRATIONS, new("Other", slug="other"))
+    for method, path, sent in (
+        ("POST", INTEGRATIONS, new(**body)),
+        ("PATCH", f"{INTEGRATIONS}/other", body),
+    ):
+        answer = await api(method, path, sent)
+        answer.problem(400, "invalid_request")
+        assert "NEVER-TOLD" not in answer.text
+    answer = await api("POST", INTEGRATIONS, data=b'{"credentials": "' + TOKEN.encode())
+    answer.problem(400, "invalid_request")
+    assert "NEVER-TOLD" not in answer.text
+
+
+@pytest.mark.parametrize("secret", ["", "  "])
+@pytest.mark.parametrize("name", ["token", "webhook_secret"])
+async def test_an_empty_secret_is_refused(api: Api, name: str, secret: str) -> None:
+    await api.made(INTEGRATIONS, new(credentials={"token": "t", "webhook_secret": "s"}))
+    answer = await api("PATCH", f"{INTEGRATIONS}/prod-pd", {"credentials": {name: secret}})
+    assert f"credentials.{name}" in answer.problem(400, "invalid_request")
+
+
+async def test_a_misspelt_credential_is_answered_with_those_there_are(api: Api) -> None:
+    answer = await api("POST", INTEGRATIONS, new(credentials={"tokne": "x"}))
+    assert "'credentials.tokne'" in answer.problem(400, "invalid_request")
+    assert answer.hint == "there are: token, webhook_secret"
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Production PagerDuty", "prod-pd"),
+        ("Staging PagerDuty", "staging-pd"),
+        ("pagerduty development", "pd-dev"),
+        ("EU  — Payments/PagerDuty #2", "eu-payments-pd-2"),
+        ("x" * 100, "x" * 63),
+    ],
+)
+async def test_a_slug_is_made_of_the_name(api: Api, name: str, slug: str) -> None:
+    made = await api.made(INTEGRATIONS, new(name))
+    assert (made["slug"], made["name"]) == (slug, name)
+
+
+async def test_an_integration_is_found_by_id_slug_and_name(api: Api) -> None:
+    made = await api.made(INTEGRATIONS, new())
+    for name in (made["id"], "prod-pd", "PROD-PD", "Production%20PagerDuty"):
+        assert await api.found(f"{INTEGRATIONS}/{name}") == made
+
+
+async def test_a_name_of_two_lists_both(api: Api) -> None:
+    await api.made(INTEGRATIONS, new("PagerDuty", slug="one"))
+    await api.made(INTEGRATIONS, new("PagerDuty", slug="two"))
+    answer = await api("GET", f"{INTEGRATIONS}/PagerDuty")
+    answer.problem(409, "clash")
+    assert "one" in answer.text
+    assert "two" in answer.text
+
+
+async def test_a_name_of_none_lists_what_there_is(api: Api) -> None:
+    await api.made(INTEGRATIONS, new())
+    for method, path in (
+        *(("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/test"), ("GET", "/sync-status")),
+        *(("GET", "/links"), ("GET", "/dead-letters")),
+    ):
+        body: dict[str, Any] | None = {} if method == "PATCH" else None
+        answer = await api(method, f"{INTEGRATIONS}/nowhere{path}", body)
+        answer.problem(404, "not_found")
+        assert "prod-pd" in answer.hint
+
+
+async def test_a_taken_slug_is_refused_and_nothing_changes(api: Api) -> None:
+    first = await api.made(INTEGRATIONS, new())
+    answer = await api("POST", INTEGRATIONS, new())
+    assert "'prod-pd'" in answer.problem(409, "clash")
+    other = await api.made(INTEGRATIONS, new("Other"))
+    answer = await api("PATCH", f"{INTEGRATIONS}/other", {"slug": "prod-pd", "name": "New"})
+    assert "'prod-pd'" in answer.problem(409, "clash")
+    assert (await api.found(INTEGRATIONS))["items"] == [other, first]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"name": ""}, "needs a name"),
+        ({"name": None}, "name"),
+        ({"slug": "Prod PD"}, "'Prod PD'"),
+        ({"slug": ""}, "slug"),
+        ({"base_url": "ftp://x"}, "'ftp://x'"),
+        ({"base_url": "http://api.pagerduty.com"}, "in the clear"),
+        ({"base_url": "nonsense"}, "'nonsense'"),
+        ({"base_url": "https://[x"}, "is no web address"),
+        (
+            {"sync_direction": "both"},
+            "sync_direction 'both' is not one of bidirectional, inbound, outbound, none",
+        ),
+        ({"conflict_strategy": "coin"}, "'coin' is not one of last-write-wins"),
+        ({"rate_limit": 0}, "rate_limit"),
+        ({"rate_limit": 100_001}, "rate_limit"),
+        ({"backoff_multiplier": 0.5}, "backoff_multiplier"),
+        ({"enabled": "perhaps"}, "enabled"),
+        ({"state": "active"}, "'state' is none of the fields"),
+    ],
+)
+async def test_a_setting_that_cannot_be_is_refused_by_name_and_value(
+    api: Api, body: dict[str, object], says: str
+) -> None:
+    made = await api.made(INTEGRATIONS, new("Other"))
+    answer = await api("PATCH", f"{INTEGRATIONS}/other", body)
+    assert says in answer.problem(400, "invalid_request")
+    assert await api.found(f"{INTEGRATIONS}/other") == made
+    (await api("POST", INTEGRATIONS, {**new(), **body})).problem(400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"name": "x"}, "'integration_type' is missing"),
+        ({"integration_type": "pagerduty"}, "'name' is missing"),
+        ({"name": "x", "integration_type": "opsgenie"}, "'opsgenie' is not one of pagerduty"),
+        ({"name": "§§", "integration_type": "pagerduty"}, "no slug can be made"),
+    ],
+)
+async def test_a_new_integration_needs_a_name_and_a_known_type(
+    api: Api, body: dict[str, object], says: str
+) -> None:
+    assert says in (await api("POST", INTEGRATIONS, body)).problem(400, "invalid_request")
+
+
+async def test_a_patch_changes_only_what_is_given(api: Api) -> None:
+    before = await api.made(
+        INTEGRATIONS,
+        new(
+            organization_id="acme-corp",
+            sync_direction="inbound",
+            sync_escalations=True,
+            sync_notes=False,
+            rate_limit=77,
+            from_email="a@b.example",
+            default_service="P1",
+            credentials={"token": "x", "webhook_secret": "y"},
+        ),
+    )
+    for change in (
+        {"rate_limit": 100},
+        {"backoff_multiplier": 3.5},
+        {"conflict_strategy": "manual-review"},
+        {"default_service": None},
+        {"from_email": ""},
+        {"name": "Renamed"},
+        {"enabled": False},
+    ):
+        answer = await api("PATCH", f"{INTEGRATIONS}/prod-pd", change)
+        assert answer.status == 200, answer.text
+        after = answer.json
+        moved = {name for name in SHAPE if before[name] != after[name]} - {"updated_at", "state"}
+        assert moved == set(change)
+        before = after
+    assert after["state"] == "disabled"
+
+
+async def test_a_deleted_integration_is_gone_and_its_incidents_stay(api: Api) -> None:
+    made = await api.made(INTEGRATIONS, new(default_service="P1"))
+    await api.made("/api/v1/incidents", {"title": "x"})
+    answer = await api("DELETE", f"{INTEGRATIONS}/prod-pd")
+    assert (answer.status, answer.text) == (204, "")
+    assert (await api.found(INTEGRATIONS))["items"] == []
+    assert (await api.found("/api/v1/incidents/INC-1"))["links"] == []
+    (await api("DELETE", f"{INTEGRATIONS}/{made['id']}")).problem(404, "not_found")
+
+
+async def test_the_list_has_pages_as_every_list(api: Api) -> None:
+    for name in ("a", "b", "c"):
+        await api.made(INTEGRATIONS, new(name))
+    pages = await api.pages(INTEGRATIONS, limit=2)
+    assert [[one["slug"] for one in page] for page in pages] == [["a", "b"], ["c"]]
+    for query in ("limit=0", "cursor=x"):
+        (await api("GET", f"{INTEGRATIONS}?{query}")).problem(400, "invalid_request")
+
+
+# How it is doing.
+
+
+async def test_the_test_of_one_without_a_token_says_what_would_do(api: Api) -> None:
+    await api.made(INTEGRATIONS, new())
+    answer = await api("POST", f"{INTEGRATIONS}/prod-pd/test")
+    assert answer.status == 200
+    assert answer.json["healthy"] is False
+    (check,) = answer.json["checks"]
+    assert set(check) == {"name", "ok", "detail", "hint"}
+    assert "--token-file" in check["hint"]
+
+
+async def test_the_test_of_one_that_cannot_be_reached_says_so(api: Api) -> None:
+    await api.made(INTEGRATIONS, new(credentials={"token": TOKEN}))
+    answer = await api("POST", f"{INTEGRATIONS}/prod-pd/test")
+    assert (answer.status, answer.json["healthy"]) == (200, False)
+    assert not all(check["ok"] for check in answer.json["checks"])
+
+
+def asks(town: Town) -> Api:
+    return Api(town.session, town.server)
+
+
+async def test_the_test_of_one_that_works_finds_it_healthy(town: Town) -> None:
+    answer = await asks(town)("POST", f"{INTEGRATIONS}/prod-pd/test")
+    assert answer.status == 200
+    found = answer.json
+    assert set(found) == {"integration", "healthy", "checks"}
+    assert (found["integration"], found["healthy"]) == ("prod-pd", True)
+    assert all(check["ok"] for check in found["checks"])
+
+
+async def test_a_bad_token_is_named_as_what_it_is_and_not_told(town: Town) -> None:
+    await town.token(TOKEN)
+    answer = await asks(town)("POST", f"{INTEGRATIONS}/prod-pd/test")
+    assert (answer.status, answer.json["healthy"]) == (200, False)
+    failed = [check for check in answer.json["checks"] if not check["ok"]]
+    assert failed
+    assert failed[0]["hint"]
+    assert "NEVER-TOLD" not in answer.text
+
+
+async def test_the_sync_status_says_how_it_is_doing(town: Town) -> None:
+    await town.declare()
+    await town.settle()
+    await town.sweep()
+    found = await asks(town).found(f"{INTEGRATIONS}/prod-pd/sync-status")
+    assert {
+        *("integration", "state", "healthy", "problems", "sync_direction", "conflict_strategy"),
+        *("links", "pending", "oldest_pending_at", "fields", "lag", "last_delivery_at"),
+        *("last_sweep_at", "refused_signatures", "conflicts", "blocked", "dead_letters"),
+        *("drift_healed", "limit"),
+    } <= set(found)
+    assert (found["healthy"], found["problems"], found["links"]) == (True, [], 1)
+    assert (found["pending"], found["pending_inbound"], found["dead_letters"]) == (0, 0, 0)
+    assert found["last_sweep_at"].endswith("Z")
+    assert {field["field"] for field in found["fields"]} == {field.value for field in Field}
+
+
+async def test_a_suspended_integration_is_a_problem_that_says_what_would_do(town: Town) -> None:
+    await town.declare()
+    await town.settle()
+    await town.token(TOKEN)
+    await town.edit(title="Ours")
+    await town.settle()
+    answer = await asks(town)("GET", f"{INTEGRATIONS}/prod-pd/sync-status")
+    assert (answer.json["healthy"], answer.json["state"]) == (False, "suspended")
+    assert "im integration test prod-pd" in answer.json["problems"][0]
+    assert "NEVER-TOLD" not in answer.text
+
+
+async def test_a_link_shows_what_each_field_stands_at(town: Town) -> None:
+    await town.declare("Checkout down")
+    await town.declare("Search down")
+    await town.settle()
+    pages = await asks(town).pages(f"{INTEGRATIONS}/prod-pd/links", limit=1)
+    assert [[link["incident"] for link in page] for page in pages] == [["INC-2"], ["INC-1"]]
+    link = pages[1][0]
+    assert {
+        *("incident", "external_id", "external_url", "state", "fields", "last_observed_at"),
+        "last_confirmed_at",
+    } <= set(link)
+    assert (link["external_id"], link["state"]) == (await town.external_id(1), "linked")
+    assert set(link["fields"]) == {field.value for field in Field}
+    for field in link["fields"].values():
+        assert set(field) == {"platform", "external", "base", "state", "because"}
+    title = link["fields"]["title"]
+    assert (title["platform"], title["external"], title["base"]) == ("Checkout down",) * 3
+    assert title["state"] == "in_sync"
+
+
+async def test_a_link_says_what_is_pending_and_what_is_blocked(town: Town) -> None:
+    await town.declare(assigned_to="nobody@nowhere.example")
+    await town.settle()
+    await town.edit(title="Not sent yet")
+    (link,) = (await asks(town).found(f"{INTEGRATIONS}/prod-pd/links"))["items"]
+    assert link["fields"]["title"]["state"] == "pending"
+    assigned = link["fields"]["assigned_to"]
+    assert assigned["state"] == "blocked"
+    assert "nobody@nowhere.example" in assigned["because"]
+
+
+async def test_a_conflict_shows_both_sides(town: Town) -> None:
+    await town.configure(conflict_strategy=Strategy.MANUAL_REVIEW)
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(title="Here")
+    await town.act(title="There")
+    await town.settle()
+
+    api = asks(town)
+    (conflict,) = (await api.found("/api/v1/conflicts?status=pending&incident=INC-1"))["items"]
+    assert set(conflict) == {
+        *("id", "integration", "incident", "field", "status", "strategy", "base", "platform"),
+        *("external", "winner", "because", "resolved_by", "created_at", "resolved_at"),
+    }
+    assert (conflict["base"], conflict["field"], conflict["winner"]) == ("Start", "title", None)
+    assert set(conflict["platform"]) == set(conflict["external"]) == {"value", "by", "at"}
+    assert (conflict["platform"]["value"], conflict["external"]["value"]) == ("Here", "There")
+    assert await api.found(f"/api/v1/conflicts/{conflict['id']}") == conflict
+    assert (await api.found("/api/v1/conflicts?integration=prod-pd&status=resolved"))["items"] == []
+    (await api("GET", "/api/v1/conflicts?status=open")).problem(400, "invalid_request")
+    (await api("GET", "/api/v1/conflicts?incident=1")).problem(404, "not_found")
+    for id_ in ("cfl_99", "cfl_", "1", "cfl_" + "9" * 99):
+        (await api("GET", f"/api/v1/conflicts/{id_}")).problem(404, "not_found")
+
+
+# Dead letters.
+
+LETTER = {
+    *("id", "integration", "incident", "direction", "field", "error", "attempts", "body"),
+    *("created_at", "hint"),
+}
+
+
+async def an_inbound_letter(town: Town) -> dict[str, Any]:
+    (secret,) = await town.db.read(_secrets)
+    body = event("incident.acknowledged", [1, 2])
+    answer = await asks(town)(
+        "POST",
+        "/api/v1/webhooks/int_test",
+        data=body,
+        X_PagerDuty_Signature=signed(body, secret),
+    )
+    assert answer.status == 202
+    assert await town.crew.inbound.step()
+    return await the_letter(town)
+
+
+async def an_outbound_letter(town: Town) -> dict[str, Any]:
+    await town.declare("Start")
+    await town.settle()
+    town.sandbox.faults.api_error = 1.0
+    await town.edit(title="Ours")
+    for _ in range(8):
+        town.clock.at += LONGEST_WAIT
+        await town.settle()
+    town.sandbox.faults.api_error = 0.0
+    return await the_letter(town)
+
+
+async def the_letter(town: Town) -> dict[str, Any]:
+    (letter,) = (await asks(town).found(f"{INTEGRATIONS}/prod-pd/dead-letters"))["items"]
+    assert set(letter) == LETTER
+    assert set(letter["error"]) == {"code", "message"}
+    found: dict[str, Any] = letter
+    return found
+
+
+def _secrets(conn: Any) -> list[str]:
+    return [row["secret"] for row in conn.execute("SELECT secret FROM webhook_secrets")]
+
+
+async def test_an_inbound_letter_holds_the_body_and_is_tried_again(town: Town) -> None:
+    letter = await an_inbound_letter(town)
+    assert (letter["direction"], letter["incident"], letter["field"]) == ("inbound", None, None)
+    assert letter["body"] == event("incident.acknowledged", [1, 2]).decode()
+    assert letter["error"]["code"] == "unusable_delivery"
+
+    answer = await asks(town)("POST", f"/api/v1/dead-letters/{letter['id']}/retry")
+    assert answer.status == 202
+    assert answer.json["id"] == letter["id"]
+    assert (await asks(town).found(f"{INTEGRATIONS}/prod-pd/dead-letters"))["items"] == []
+    assert await town.crew.inbound.step(), "it is tried anew"
+    assert (await the_letter(town))["error"] == letter["error"]
+
+
+async def test_an_outbound_letter_is_tried_again_with_what_the_field_is_now(town: Town) -> None:
+    letter = await an_outbound_letter(town)
+    assert (letter["direction"], letter["incident"], letter["field"]) == (
+        "outbound",
+        "INC-1",
+        "title",
+    )
+    assert letter["attempts"] == 5
+    assert (await asks(town)("POST", f"/api/v1/dead-letters/{letter['id']}/retry")).status == 202
+    await town.settle()
+    assert (await town.there())["title"] == "Ours"
+    assert await town.dead_letters() == []
+
+
+@pytest.mark.parametrize("way", ["inbound", "outbound"])
+async def test_a_letter_that_is_let_go_is_gone_for_good(town: Town, way: str) -> None:
+    make = an_inbound_letter if way == "inbound" else an_outbound_letter
+    path = f"/api/v1/dead-letters/{(await make(town))['id']}"
+    answer = await asks(town)("DELETE", path)
+    assert (answer.status, answer.text) == (204, "")
+    assert await town.dead_letters() == []
+    (await asks(town)("DELETE", path)).problem(404, "not_found")
+    (await asks(town)("POST", f"{path}/retry")).problem(404, "not_found")
+    requests = town.sandbox.requests
+    await town.settle()
+    assert town.sandbox.requests == requests
+    status = await asks(town).found(f"{INTEGRATIONS}/prod-pd/sync-status")
+    assert (status["healthy"], status["dead_letters"]) == (True, 0)
+
+
+@pytest.mark.parametrize("id_", ["dlq_1", "dlq_", "1", "dlq_x", "cfl_1", "dlq_" + "9" * 99])
+async def test_a_letter_that_is_not_there_is_not_found(api: Api, id_: str) -> None:
+    (await api("POST", f"/api/v1/dead-letters/{id_}/retry")).problem(404, "not_found")
+    (await api("DELETE", f"/api/v1/dead-letters/{id_}")).problem(404, "not_found")
+
+
+async def test_the_letters_have_pages(town: Town) -> None:
+    (secret,) = await town.db.read(_secrets)
+    for number in range(3):
+        body = b"junk %d" % number
+        signature = signed(body, secret)
+        await asks(town)(
+            "POST", "/api/v1/webhooks/int_test", data=body, X_PagerDuty_Signature=signature
+        )
+        await town.crew.inbound.step()
+    pages = await asks(town).pages(f"{INTEGRATIONS}/prod-pd/dead-letters", limit=2)
+    assert [[one["body"] for one in page] for page in pages] == [["junk 2", "junk 1"], ["junk 0"]]
+
+
+# Declaring where it can and where it cannot.
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"enabled": False, "default_service": "P1"}, "it is disabled"),
+        ({"sync_direction": "inbound", "default_service": "P1"}, "its direction is inbound"),
+        ({}, "no service"),
+    ],
+)
+async def test_a_named_integration_that_takes_none_says_why(
+    house: House, settings: dict[str, Any], says: str
+) -> None:
+    await house.api.made(INTEGRATIONS, new(**settings))
+    body = {"title": "x", "integration": "prod-pd"}
+    answer = await house.api("POST", "/api/v1/incidents", body)
+    assert says in answer.problem(400, "invalid_request")
+    assert "im integration configure prod-pd" in answer.hint
+    assert (await house.api.found("/api/v1/incidents"))["items"] == []
+
+
+async def test_the_webhook_url_is_the_public_one_when_there_is_one() -> None:
+    async with town_of() as town:
+        await town.connect()
+        found = await asks(town).found(f"{INTEGRATIONS}/prod-pd")
+        assert found["webhook_url"].endswith("/api/v1/webhooks/int_test")
