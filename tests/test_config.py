@@ -1,0 +1,86 @@
+"""Settings: each key documented, the environment over the file, every mistake named."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from imsync.config import BadSetting, Settings, load
+
+EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
+
+
+def test_the_example_holds_every_key_with_its_default_and_a_line_of_meaning() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    shown = {
+        match[1]: at
+        for at, line in enumerate(lines)
+        if (match := re.match(r"(?:# )?(\w+) = ", line))
+    }
+    assert shown.keys() == Settings.model_fields.keys()
+    set_there = tomllib.loads("\n".join(lines))
+    for name, at in shown.items():
+        field = Settings.model_fields[name]
+        assert field.description
+        assert field.description in lines[at - 1], f"{name}: the example says something else"
+        if field.default is PydanticUndefined or field.default is None:
+            assert lines[at].startswith("# "), f"{name} has no fixed default to show"
+        else:
+            assert set_there[name] == field.default
+
+
+def test_the_example_is_good_as_it_is() -> None:
+    assert load(EXAMPLE, {}).listen == "127.0.0.1:8080"
+
+
+def test_the_environment_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('listen = "127.0.0.1:1"\nmax_attempts = 3\n')
+    monkeypatch.setenv("IMSYNC_MAX_ATTEMPTS", "4")
+    settings = load(file, {"IMSYNC_MAX_ATTEMPTS": "4"})
+    assert (settings.host_and_port, settings.max_attempts) == (("127.0.0.1", 1), 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('lisen = "127.0.0.1:1"', ["lisen", "is no setting"]),
+        ('listen = "8080"', ["listen", "'8080'", "host:port"]),
+        ("max_attempts = 0", ["max_attempts", "0", "greater than or equal to 1"]),
+        ('log_level = "loud"', ["log_level", "'loud'", "debug"]),
+        ('public_url = "incidents.example.com"', ["public_url", "https://"]),
+        ("listen = ", ["not TOML"]),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, says: list[str]) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(BadSetting) as caught:
+        load(file, {})
+    for words in [str(file), *says]:
+        assert words in str(caught.value)
+
+
+def test_a_misspelt_variable_is_named_with_what_there_is() -> None:
+    with pytest.raises(BadSetting, match="IMSYNC_LISEN is no setting") as caught:
+        load(EXAMPLE, {"IMSYNC_LISEN": "x"})
+    assert "listen" in caught.value.hint
+
+
+def test_a_bad_value_in_the_environment_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("IMSYNC_DRIFT_INTERVAL", "often")
+    with pytest.raises(BadSetting, match="IMSYNC_DRIFT_INTERVAL = 'often'"):
+        load(EXAMPLE, {"IMSYNC_DRIFT_INTERVAL": "often"})
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="cannot read"):
+        load(tmp_path / "none.toml", {})
+
+
+def test_what_is_meant_for_im_is_no_mistake() -> None:
+    load(EXAMPLE, {"IMSYNC_URL": "x", "IMSYNC_AS": "a@b", "IMSYNC_TOKEN": "t"})
