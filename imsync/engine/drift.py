@@ -1,12 +1,12 @@
 """Drift: look at the other side -> decide -> apply. What no webhook tells is found here.
 
 The log tells who edited what since it was last read; a sweep lists what is open there and
-fetches what was open and is no longer listed. Both run when the daemon starts, for whatever
-happened while it was away, and at an interval.
+fetches what was open and is no longer listed, or was edited though it is closed. Both run
+when the daemon starts, for whatever happened while it was away, and at an interval.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from imsync.connectors.base import Change, Check, Snapshot
@@ -21,6 +21,7 @@ from imsync.engine.observe import observe
 from imsync.errors import ExternalError, Gone, Unauthorized
 from imsync.store import directory, integrations, links, outbox, writes
 from imsync.store.database import Connection
+from imsync.store.links import Link
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Drift:
             if await account.suspended() and not await self.resume():
                 return False
             await account.load_priorities()
+            read_to = account.now()
             healed = await self.sweep(await self.read_log())
         except Unauthorized as error:
             await account.suspend(error)
@@ -56,7 +58,7 @@ class Drift:
         except ExternalError as error:
             log.warning("%s: the sweep stopped: %s", account.integration.slug, error)
             return False
-        await account.db.run(swept, account.id, healed, now=account.now())
+        await account.db.run(swept, account.id, healed, read_to=read_to, now=account.now())
         self.outbound.ring()
         return True
 
@@ -73,17 +75,17 @@ class Drift:
         """Learn who edited what since the log was last read."""
         account, connector = self.account, self.account.connector
         current = await account.db.read(integrations.get, account.id)
-        since, to = current.log_read_to or current.created_at, account.now()
+        since = current.log_read_to or current.created_at
         changes: list[Change] = []
         start: int | None = 0
         while start is not None:
             page = await account.ask(lambda at=start: connector.feed(since, at))  # type: ignore[misc]
             changes = [*page.changes, *changes]
             start = page.next
-        return await account.db.run(log_feed.read, account.id, changes, to=to, now=account.now())
+        return await account.db.run(log_feed.read, account.id, changes, now=account.now())
 
     async def sweep(self, told: Told) -> int:
-        """Look at everything that is open on either side; how many links had drifted."""
+        """Look at what is open on either side or was edited; how many links had drifted."""
         account, connector = self.account, self.account.connector
         started, met, healed = account.now(), set[str](), 0
         start: int | None = 0
@@ -92,9 +94,9 @@ class Drift:
             met.update(snapshot.external_id for snapshot in page.items)
             healed += await self.look_at(page.items, told)
             start = page.next
-        for link in await account.db.read(links.believed_open, account.id):
+        for link in await account.db.read(unmet, account.id, told.incidents, met):
             external_id = link.external_id
-            if external_id is None or external_id in met or link.created_at >= started:
+            if external_id is None or link.created_at >= started:
                 continue
             try:
                 snapshot = await account.ask(lambda id_=external_id: connector.fetch(id_))  # type: ignore[misc]
@@ -120,6 +122,18 @@ def all_well(checks: Iterable[Check]) -> bool:
 
 
 # Units of work.
+
+
+def unmet(
+    conn: Connection, integration_id: str, edited: Iterable[str], met: Collection[str]
+) -> list[Link]:
+    """The links to look at singly: believed open but not listed, or edited since, though closed."""
+    wanted = {link.id: link for link in links.believed_open(conn, integration_id)}
+    for external_id in edited:
+        link = links.to(conn, integration_id, external_id)
+        if link is not None and link.state == "linked":
+            wanted[link.id] = link
+    return [link for _, link in sorted(wanted.items()) if link.external_id not in met]
 
 
 def apply(
@@ -150,7 +164,10 @@ def apply(
     return drifted
 
 
-def swept(conn: Connection, integration_id: str, healed: int, *, now: Instant) -> None:
+def swept(
+    conn: Connection, integration_id: str, healed: int, *, read_to: Instant, now: Instant
+) -> None:
     integrations.note_sweep(conn, integration_id, now)
+    integrations.note_log_read(conn, integration_id, read_to)
     integrations.note_healed(conn, integration_id, healed)
     directory.forget_missing(conn, integration_id, before=Instant(now - _MISSING_FOR))

@@ -30,6 +30,11 @@ class Told:
 
     edits: Mapping[tuple[str, Field], Theirs]
 
+    @property
+    def incidents(self) -> set[str]:
+        """The external ids of the linked incidents that somebody else has edited."""
+        return {external_id for external_id, _ in self.edits}
+
     def dates(self, snapshot: Snapshot, translation: Translation) -> Snapshot:
         """The snapshot, with the times of those of its values whose edit the log tells."""
         set_at: dict[Field, Instant] = {}
@@ -44,12 +49,11 @@ class Told:
         return replace(snapshot, set_at={**set_at, **snapshot.set_at}, by=by)
 
 
-def read(
-    conn: Connection, integration_id: str, changes: Iterable[Change], *, to: Instant, now: Instant
-) -> Told:
+def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, now: Instant) -> Told:
     """Take in what was changed: find edits that our writes covered, and whose the others are.
 
-    Called before anything else is decided on what stands there now.
+    Called before anything else is decided on what stands there now. Reading the same lines
+    again changes nothing, so the log counts as read only when all it led to has been seen.
     """
     integration = integrations.get(conn, integration_id)
     translation = TRANSLATIONS[integration.integration_type]
@@ -77,7 +81,6 @@ def read(
             covered = _covered(write, lines, own, translation)
             if covered is not None and covered.value not in write.written.covered:
                 uncover(conn, link.id, write, _edit(covered, directory), now=now)
-    integrations.note_log_read(conn, integration_id, to)
     return Told(told)
 
 

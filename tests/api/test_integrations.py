@@ -92,7 +92,7 @@ async def test_credentials_are_never_answered(api: Api) -> None:
 async def test_no_refusal_tells_the_token(api: Api, body: dict[str, Any]) -> None:
     await api.made(INTEGRATIONS, new("Other", slug="other"))
     for method, path, sent in (
-        ("POST", INTEGRATIONS, new(**body)),
+        ("POST", INTEGRATIONS, new() | body),
         ("PATCH", f"{INTEGRATIONS}/other", body),
     ):
         answer = await api(method, path, sent)
@@ -519,7 +519,7 @@ async def test_the_letters_have_pages(town: Town) -> None:
 async def test_a_named_integration_that_takes_none_says_why(
     house: House, settings: dict[str, Any], says: str
 ) -> None:
-    await house.api.made(INTEGRATIONS, new(**settings))
+    await house.api.made(INTEGRATIONS, new() | settings)
     body = {"title": "x", "integration": "prod-pd"}
     answer = await house.api("POST", "/api/v1/incidents", body)
     assert says in answer.problem(400, "invalid_request")

@@ -24,6 +24,22 @@ async def test_the_later_edit_wins_by_when_it_was_made_not_by_when_it_was_seen(
     assert (conflict.external.value, conflict.winner) == ("There", Side.PLATFORM)
 
 
+async def test_an_edit_of_a_resolved_incident_is_found(town: Town) -> None:
+    """Found by random edits under faults: no webhook tells of it, and no list of open ones."""
+    await town.declare("Start")
+    await town.settle()
+    await town.act(status="resolved")
+    await town.settle()
+    town.clock.at += 60_000
+    await town.sweep()
+    await town.act(title="Named in hindsight")
+    town.sandbox.faults.api_error = 1.0
+    assert not await town.crew.drift.step(), "what could not be looked at is looked at later"
+    town.sandbox.faults.api_error = 0.0
+    await town.sweep()
+    assert (await town.here())[Field.TITLE] == "Named in hindsight"
+
+
 async def cover(town: Town, title: str) -> None:
     """Somebody edits the title there between our look and our write."""
     connector = town.crew.account.connector
