@@ -81,6 +81,14 @@ class Settings(BaseSettings):
             raise ValueError("give a web address, for example https://incidents.example.com")
         return value.rstrip("/") if value else None
 
+    @field_validator("socket", "database")
+    @classmethod
+    def _may_be_at_home(cls, value: Path) -> Path:
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            raise ValueError("nobody has that home folder; give the whole path") from None
+
     @property
     def host_and_port(self) -> tuple[str, int]:
         host, _, port = self.listen.rpartition(":")
@@ -112,8 +120,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         if key not in known:
             raise BadSetting(f"{where}: {key!r} is no setting", hint=_known_keys())
     for name in environ:
-        key = name.removeprefix(PREFIX).lower()
-        if name.startswith(PREFIX) and name not in _OTHERS and key not in known:
+        spelled = name.upper()  # pydantic-settings takes them in any case
+        key = spelled.removeprefix(PREFIX).lower()
+        if spelled.startswith(PREFIX) and spelled not in _OTHERS and key not in known:
             raise BadSetting(f"{name} is no setting", hint=_known_keys())
     try:
         return Settings(**values)
@@ -144,5 +153,5 @@ def _read(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         raise BadSetting(f"cannot read {path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSetting(f"{path} is not TOML: {error}") from None

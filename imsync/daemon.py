@@ -1,6 +1,7 @@
 """imsyncd: makes everything, connects it, runs it, puts it away."""
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -27,7 +28,7 @@ from imsync.core.offset import Offset
 from imsync.engine.fleet import Connects, Fleet
 from imsync.errors import UserError
 from imsync.store import lock
-from imsync.store.database import Database
+from imsync.store.database import Database, DatabaseError
 from imsync.store.integrations import Integration
 from imsync.trial import Trial
 
@@ -78,7 +79,7 @@ async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> No
     async with AsyncExitStack() as stack:
         _private_folder(settings.database.parent)
         stack.enter_context(lock.held(settings.database))
-        db = await Database.open(settings.database)
+        db = await _database(settings.database)
         stack.push_async_callback(db.close)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         connects = connecting(session, now)
@@ -116,6 +117,16 @@ async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> No
         log.info("stopping")
 
 
+async def _database(path: Path) -> Database:
+    try:
+        return await Database.open(path)
+    except (DatabaseError, OSError) as error:
+        raise UserError(
+            f"cannot use the database {path}: {error}",
+            hint="set `database` to another path, or put a good copy in its place",
+        ) from error
+
+
 async def _until(stop: asyncio.Event, fleet: Fleet) -> None:
     stopped = asyncio.create_task(stop.wait())
     failed = asyncio.create_task(fleet.run())
@@ -150,14 +161,22 @@ async def _listening(context: Context, settings: Settings) -> AsyncIterator[str]
         try:
             await site.start()
         except OSError as error:
-            raise UserError(
-                f"cannot listen on {settings.listen}: {os.strerror(error.errno or 0)}",
-                hint="is another imsyncd running? set `listen` to another port, or 0 for any",
-            ) from None
+            raise _cannot_listen(settings.listen, error) from None
         yield f"{settings.listen.rpartition(':')[0]}:{_port_of(site)}"
     finally:
         await runner.cleanup()
         settings.socket.unlink(missing_ok=True)
+
+
+def _cannot_listen(listen: str, error: OSError) -> UserError:
+    if error.errno == errno.EADDRINUSE:
+        hint = "is another imsyncd running? set `listen` to another port, or 0 for any"
+    else:
+        hint = "set `listen` to an address of this host, for example 127.0.0.1:8080"
+    # asyncio puts its own words over the system's; a name that is none has no number of its own.
+    known = error.errno in errno.errorcode
+    why = os.strerror(error.errno) if known and error.errno else error.strerror
+    return UserError(f"cannot listen on {listen}: {why}", hint=hint)
 
 
 def _port_of(site: web.TCPSite) -> int:

@@ -12,7 +12,8 @@ from imsync.core.fields import Instant
 from imsync.core.offset import Offset
 from imsync.engine import configure
 from imsync.engine.fleet import Connects
-from imsync.errors import NotFound
+from imsync.errors import NotFound, UserError
+from imsync.sandbox.records import Damaged
 from imsync.sandbox.sandbox import Sandbox
 from imsync.store import integrations
 from imsync.store.database import Connection, Database
@@ -34,7 +35,13 @@ class Trial:
         database: Path,
     ) -> None:
         state = database.with_name(database.name + ".sandbox")
-        self.sandbox = Sandbox(session=session, now=now, rng=rng, state=state)
+        try:
+            self.sandbox = Sandbox(session=session, now=now, rng=rng, state=state)
+        except (OSError, Damaged) as error:
+            raise UserError(
+                f"the sandbox's state cannot be kept: {error}",
+                hint=f"remove {state} to begin with a new account",
+            ) from error
         self._now = now
 
     async def start(self) -> None:
@@ -50,19 +57,23 @@ class Trial:
     ) -> None:
         """Let the integration lead to this sandbox, and the sandbox's webhooks lead to us.
 
-        Ports may have changed since the last start, so both are set anew.
+        Ports may have changed since the last start; then both are set anew.
         """
         integration = await db.run(
             configured, self.sandbox.describe(), new_id=new_id, now=self._now()
         )
         connector = connects(integration, heard=_unheard, priorities={})
-        url = f"http://{listen}/api/v1/webhooks/{integration.id}"
-        for old in await connector.subscriptions():
-            if f"/webhooks/{integration.id}" in old.url:
-                await connector.unsubscribe(old.id)
-        made = await connector.subscribe(url)
+        path = f"/api/v1/webhooks/{integration.id}"
+        old = [one for one in await connector.subscriptions() if one.url.endswith(path)]
+        secrets = await db.read(integrations.secrets, integration.id)
+        if secrets and [(one.url, one.active) for one in old] == [(f"http://{listen}{path}", True)]:
+            return  # what it still owes us arrives
+        made = await connector.subscribe(f"http://{listen}{path}")
         assert made.secret is not None  # it is told when a subscription is made
         await db.run(integrations.set_secret, integration.id, made.secret, now=self._now())
+        # Last, so that one that stands alone is the one whose secret we have.
+        for one in old:
+            await connector.unsubscribe(one.id)
 
     def describe(self) -> Mapping[str, Any]:
         described = self.sandbox.describe()

@@ -51,7 +51,8 @@ def test_the_environment_over_the_file(tmp_path: Path, monkeypatch: pytest.Monke
         ("max_attempts = 0", ["max_attempts", "0", "greater than or equal to 1"]),
         ('log_level = "loud"', ["log_level", "'loud'", "debug"]),
         ('public_url = "incidents.example.com"', ["public_url", "https://"]),
-        ("listen = ", ["not TOML"]),
+        ("listen = 8080", ["listen", "8080"]),
+        ("drift_interval = nan", ["drift_interval", "nan", "greater than or equal to 1"]),
     ],
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, says: list[str]) -> None:
@@ -77,9 +78,79 @@ def test_a_bad_value_in_the_environment_names_the_variable(
         load(EXAMPLE, {"IMSYNC_DRIFT_INTERVAL": "often"})
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadSetting, match="cannot read"):
-        load(tmp_path / "none.toml", {})
+def test_a_variable_is_misspelt_in_any_case() -> None:
+    with pytest.raises(BadSetting, match="imsync_lisen is no setting"):
+        load(EXAMPLE, {"imsync_lisen": "x"})
+
+
+@pytest.mark.parametrize("name", ["none.toml", "."])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    for path, environ in (
+        (tmp_path / name, dict[str, str]()),
+        (None, {"IMSYNC_CONFIG": str(tmp_path / name)}),
+    ):
+        with pytest.raises(BadSetting, match="cannot read") as caught:
+            load(path, environ)
+        assert str(tmp_path / name) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", [b"listen = ", b'listen = "\xff"', b"\x00", b"[listen", b"x = 1\nx = 2"]
+)
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: bytes) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(text)
+    with pytest.raises(BadSetting, match="is not TOML") as caught:
+        load(file, {})
+    assert str(file) in str(caught.value)
+
+
+def test_the_first_of_the_usual_files_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    assert load(None, environ).max_attempts == 12
+    (tmp_path / "config" / "imsync").mkdir(parents=True)
+    (tmp_path / "config" / "imsync" / "config.toml").write_text("max_attempts = 2")
+    assert load(None, environ).max_attempts == 2
+    (tmp_path / "config.toml").write_text("max_attempts = 3")
+    assert load(None, environ).max_attempts == 3
+    (tmp_path / "named.toml").write_text("max_attempts = 4")
+    assert load(None, environ | {"IMSYNC_CONFIG": "named.toml"}).max_attempts == 4
+
+
+def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "config.toml"
+    file.write_text('database = "~/imsync.db"\nsocket = "~/im.sock"')
+    settings = load(file, {})
+    assert (settings.database, settings.socket) == (tmp_path / "imsync.db", tmp_path / "im.sock")
+    file.write_text('database = "~nobody-of-that-name/imsync.db"')
+    with pytest.raises(BadSetting, match="database = '~nobody-of-that-name/imsync.db'"):
+        load(file, {})
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "port"),
+    [
+        ("[::1]:8080", "::1", 8080),
+        ("localhost:0", "localhost", 0),
+        ("0.0.0.0:65535", "0.0.0.0", 65535),
+    ],
+)
+def test_listen_is_a_host_and_a_port(tmp_path: Path, listen: str, host: str, port: int) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'listen = "{listen}"')
+    assert load(file, {}).host_and_port == (host, port)
+
+
+@pytest.mark.parametrize("listen", ["", "8080", ":8080", "localhost:", "localhost:x", "h:65536"])
+def test_what_is_no_host_and_port_is_told_what_would_do(tmp_path: Path, listen: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'listen = "{listen}"')
+    with pytest.raises(BadSetting, match="for example 127.0.0.1:8080"):
+        load(file, {})
 
 
 def test_what_is_meant_for_im_is_no_mistake() -> None:
