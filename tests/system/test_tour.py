@@ -65,13 +65,11 @@ def test_killed_again_and_again_the_tour_ends_the_same(world: World, seed: int) 
     world.start_pagerduty()
     world.start()
     world.connect()
-    integration = world.json("integration", "get", "prod-pd")["id"]
 
     def maybe_kill() -> None:
         if dice.random() < 0.6:
             world.kill()
             world.start()
-            world.subscribe(integration)
 
     world.json("declare", "--sev", "SEV-3", "--title", "Checkout slow")
     maybe_kill()

@@ -2,8 +2,11 @@
 
 import json
 import os
+import random
 import re
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -23,8 +26,20 @@ def eventually(look: Callable[[], Any], wanted: object, what: str) -> None:
     found = look()
     while found != wanted:
         assert time.monotonic() < deadline, f"{what} is {found!r}, not {wanted!r}"
-        time.sleep(0.01)
+        time.sleep(0.02)
         found = look()
+
+
+def free_port() -> int:
+    """A port that stays ours while its process is dead: none that the kernel gives to others."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def answered(method: str, url: str, body: Json | None = None, **headers: str) -> Json:
@@ -50,13 +65,16 @@ class World:
             "HOME": str(folder),
             "IMSYNC_DATABASE": str(folder / "data" / "im.db"),
             "IMSYNC_SOCKET": str(folder / "run" / "im.sock"),
-            "IMSYNC_LISTEN": "127.0.0.1:0",
+            "IMSYNC_LISTEN": f"127.0.0.1:{free_port()}",
             "IMSYNC_DRIFT_INTERVAL": "1",
+            "IMSYNC_LOG_LEVEL": "debug",
         }
         self.daemon: subprocess.Popen[str] | None = None
-        self.others: list[subprocess.Popen[str]] = []
+        self.pagerduty: subprocess.Popen[str] | None = None
+        self.pagerduty_port = free_port()
         self.url = ""
         self.sandbox: Json = {}
+        self.webhook_secret = ""
 
     def start(self, *flags: str) -> None:
         """Start the daemon, and wait until it listens."""
@@ -99,16 +117,24 @@ class World:
         return ran.returncode, ran.stderr
 
     def start_pagerduty(self) -> None:
-        """Start a sandbox of its own process, whose state outlives nobody but the test."""
-        process = subprocess.Popen(
-            [BIN / "pagerduty-sandbox", "--listen", "127.0.0.1:0", "--format", "json"],
+        """Start a sandbox of its own process, on what it knew when it was killed, if it was."""
+        self.pagerduty = subprocess.Popen(
+            [
+                BIN / "pagerduty-sandbox", "--listen", f"127.0.0.1:{self.pagerduty_port}",
+                "--format", "json", "--state", self.folder / "pagerduty", "--time-scale", "100",
+            ],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             text=True,
-        )
-        self.others.append(process)
-        assert process.stdout is not None
-        self.sandbox = json.loads(process.stdout.readline())
+        )  # fmt: skip
+        assert self.pagerduty.stdout is not None
+        told: Json = json.loads(self.pagerduty.stdout.readline())
+        self.sandbox = answered("GET", f"{told['url']}/_sandbox") | told
+
+    def kill_pagerduty(self) -> None:
+        assert self.pagerduty is not None
+        self.pagerduty.kill()
+        self.pagerduty.communicate()
 
     def connect(self) -> None:
         """Configure the integration as a person would, and have its webhooks sent here."""
@@ -121,9 +147,7 @@ class World:
         self.subscribe(made["id"])
 
     def subscribe(self, id_: str) -> None:
-        """A subscription to where the daemon listens now; its secret is given to imsync."""
-        for old in self.there("GET", "/webhook_subscriptions")["webhook_subscriptions"]:
-            self.there("DELETE", f"/webhook_subscriptions/{old['id']}")
+        """A subscription to where the daemon listens; its secret is given to imsync."""
         body = {
             "type": "webhook_subscription",
             "delivery_method": {
@@ -133,13 +157,14 @@ class World:
             "events": [
                 f"incident.{what}"
                 for what in ("triggered", "acknowledged", "unacknowledged", "resolved",
-                             "reopened", "reassigned", "priority_updated", "annotated")
+                             "reopened", "reassigned", "escalated", "priority_updated",
+                             "annotated")
             ],
             "filter": {"type": "account_reference"},
         }  # fmt: skip
         made = self.there("POST", "/webhook_subscriptions", {"webhook_subscription": body})
-        secret = made["webhook_subscription"]["delivery_method"]["secret"]
-        self.im("integration", "configure", id_, "--webhook-secret", secret)
+        self.webhook_secret = made["webhook_subscription"]["delivery_method"]["secret"]
+        self.json("integration", "configure", id_, "--webhook-secret", self.webhook_secret)
 
     def use_inner_sandbox(self) -> None:
         """Act on the sandbox that `imsyncd --sandbox` has started."""
@@ -164,14 +189,9 @@ class World:
         return found
 
     def there(self, method: str, path: str, body: Json | None = None) -> Json:
-        """What a person does in PagerDuty."""
-        return answered(
-            method,
-            self.sandbox["url"] + path,
-            body,
-            Authorization=f"Token token={self.sandbox['token']}",
-            From=self.sandbox["users"][-1]["email"],
-        )
+        """What Alice does in PagerDuty, with a token of her own: limits are counted by token."""
+        token = f"Token token={self.sandbox['user_token']}"
+        return answered(method, self.sandbox["url"] + path, body, Authorization=token)
 
     def all_there(self) -> list[Json]:
         found: list[Json] = self.there("GET", "/incidents?date_range=all&limit=100")["incidents"]
@@ -189,7 +209,22 @@ class World:
         return links[0]["external_id"] if links else None
 
     def end(self) -> None:
-        for process in [*self.others, *([self.daemon] if self.daemon else [])]:
-            if process.poll() is None:
+        for process in (self.pagerduty, self.daemon):
+            if process is not None:
                 process.kill()
-            process.communicate()
+                process.communicate()
+        log = self.log.read_text() if self.log.exists() else ""
+        assert not [secret for secret in self.secrets() if secret in log], "the log tells a secret"
+
+    def secrets(self) -> list[str]:
+        """Every token and webhook secret that the daemon has been given."""
+        database = self.folder / "data" / "im.db"
+        if not database.exists():
+            return []
+        conn = sqlite3.connect(database)
+        rows = conn.execute(
+            "SELECT token FROM integrations UNION SELECT secret FROM webhook_secrets"
+        )
+        kept = [row[0] for row in rows if row[0]]
+        conn.close()
+        return [*kept, *filter(None, [self.webhook_secret, self.sandbox.get("token")])]
