@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from imsync.api import conflicts, daemon, dead_letters, incidents, integrations, webhooks
+from imsync.api import conflicts, daemon, dead_letters, incidents, integrations, rules, webhooks
 from imsync.api.bodies import LARGEST
 from imsync.api.context import CONTEXT, Context
 from imsync.api.errors import errors
@@ -39,6 +39,13 @@ def make(context: Context) -> web.Application:
             web.delete(f"{BASE}/dead-letters/{{id}}", dead_letters.discard),
             web.get(f"{BASE}/conflicts", conflicts.page),
             web.get(f"{BASE}/conflicts/{{id}}", conflicts.get),
+            web.post(f"{BASE}/conflicts/{{id}}/resolve", conflicts.resolve),
+            web.post(f"{BASE}/conflicts/{{id}}/ignore", conflicts.ignore),
+            web.post(f"{BASE}/conflicts/{{id}}/restore", conflicts.restore),
+            web.get(f"{BASE}/integrations/{{name}}/field-ownership", rules.page),
+            web.get(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.get),
+            web.put(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.put),
+            web.delete(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.delete),
             web.post(f"{BASE}/webhooks/{{integration_id}}", webhooks.receive),
             web.post(f"{BASE}/webhooks/{{integration_id}}/test", webhooks.test),
         ]

@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from imsync.core.fields import Severity, Status
+from imsync.core.fields import Severity, Side, Status
 from imsync.core.merge import Direction, Strategy
 from imsync.errors import UserError
 
@@ -81,6 +81,19 @@ class NewIntegration(_IntegrationSettings):
 class IntegrationChanges(_IntegrationSettings):
     name: Line = ""
     integration_type: Literal["pagerduty"] | None = None
+
+
+class ConflictAnswer(_Body):
+    """One of the two: a side's value as it is now, or another one."""
+
+    use: Side | None = None
+    value: Text | None = None
+
+
+class NewRule(_Body):
+    owner: Side
+    priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)
+    strict: bool = False
 
 
 async def read(request: web.Request, model: type[M]) -> M:

@@ -37,6 +37,9 @@ class Daemon:
     async def patch(self, *path: str, body: Json) -> Json:
         return await self._ask("PATCH", path, body=body)
 
+    async def put(self, *path: str, body: Json) -> Json:
+        return await self._ask("PUT", path, body=body)
+
     async def delete(self, *path: str) -> Json:
         return await self._ask("DELETE", path)
 

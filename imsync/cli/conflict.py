@@ -6,7 +6,7 @@ from typing import Any
 import asyncclick as click
 
 from imsync.cli.client import Daemon, Json
-from imsync.cli.options import CONFLICT_STATUS, NAME, command, limit
+from imsync.cli.options import CONFLICT_STATUS, NAME, SIDE, command, limit
 from imsync.cli.output import Output, how_many
 from imsync.cli.table import Table, cell, facts, when
 
@@ -45,7 +45,50 @@ async def show(daemon: Daemon, /, conflict: str) -> Output:
     \b
     im conflict show cfl_1
     """
-    found = await daemon.get("conflicts", conflict)
+    return shown(await daemon.get("conflicts", conflict))
+
+
+@command("resolve")
+@click.argument("conflict", type=NAME)
+@click.option("--use", type=SIDE, help="Whose value it shall be on both sides.")
+@click.option("--value", help="Another value, for both sides.")
+async def resolve(daemon: Daemon, /, conflict: str, use: str | None, value: str | None) -> Output:
+    """Settle a pending conflict, with one side's value or another.
+
+    \b
+    im conflict resolve cfl_1 --use external
+    im conflict resolve cfl_1 --value "Checkout is down"
+    """
+    if (use is None) == (value is None):
+        raise click.UsageError("Say either --use or --value.")
+    body = {"use": use} if use is not None else {"value": value}
+    return shown(await daemon.post("conflicts", conflict, "resolve", body=body))
+
+
+@command("ignore")
+@click.argument("conflict", type=NAME)
+async def ignore(daemon: Daemon, /, conflict: str) -> Output:
+    """Let both sides keep what they have; the next edit of either goes on from there.
+
+    \b
+    im conflict ignore cfl_1
+    """
+    return shown(await daemon.post("conflicts", conflict, "ignore"))
+
+
+@command("restore")
+@click.argument("conflict", type=NAME)
+async def restore(daemon: Daemon, /, conflict: str) -> Output:
+    """Bring back the value that lost, as a fresh edit on both sides.
+
+    \b
+    im conflict restore cfl_1
+    """
+    return shown(await daemon.post("conflicts", conflict, "restore"))
+
+
+def shown(found: Json) -> Output:
+    """A conflict: what it is about, both sides, and what came of it."""
     return Output(
         found,
         [

@@ -11,7 +11,7 @@ import asyncclick as click
 from asyncclick.exceptions import NoArgsIsHelpError
 
 from imsync import __version__
-from imsync.cli import conflict, dead_letter, health, incident, integration, status
+from imsync.cli import conflict, dead_letter, health, incident, integration, rules, status
 from imsync.cli.options import Everywhere, group
 from imsync.cli.output import DONE, INTERRUPTED, Output, complain, show
 from imsync.cli.session import Session
@@ -57,12 +57,23 @@ im = group(
                 health.links,
                 health.sync_status,
                 dead_letter.dlq,
+                group(
+                    "field-ownership",
+                    "Who owns which field.",
+                    [rules.list_rules, rules.set_rule, rules.delete_rule],
+                ),
             ],
         ),
         group(
             "conflict",
             "What both sides changed, differently.",
-            [conflict.list_conflicts, conflict.show],
+            [
+                conflict.list_conflicts,
+                conflict.show,
+                conflict.resolve,
+                conflict.ignore,
+                conflict.restore,
+            ],
         ),
         status.status,
         status.version,

@@ -29,6 +29,8 @@ STATUS = Word("open", "mitigated", "resolved", "closed")
 STRATEGY = Word("last-write-wins", "ownership-priority", "manual-review")
 DIRECTION = Word("inbound", "outbound", "bidirectional", "none")
 FORMAT = Word("table", "json")
+SIDE = Word("platform", "external")
+FIELD = Word("title", "description", "severity", "status", "assigned_to", "escalation_policy")
 CONFLICT_STATUS = Word("pending", "resolved", "ignored")
 
 
