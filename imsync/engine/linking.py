@@ -7,7 +7,18 @@ names the incident; after any doubt the key is looked up before another is creat
 from collections.abc import Sequence
 
 from imsync.connectors.base import Draft, Snapshot
-from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Severity, Side, Status, Value
+from imsync.core.fields import (
+    NEVER,
+    Base,
+    Edit,
+    Field,
+    Instant,
+    Known,
+    Severity,
+    Side,
+    Status,
+    Value,
+)
 from imsync.core.maps import NoTranslation
 from imsync.core.schedule import handicap
 from imsync.engine.carry_out import maps_of, reconcile
@@ -117,16 +128,17 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, now: Instant) -
     """The incident stands there: link it, and decide what has changed on the way."""
     links.connect(conn, link.id, external_id=snapshot.external_id, external_url=snapshot.url)
     learn(conn, link.integration_id, snapshot, now=now)
-    sent: dict[Field, Write] = {}
-    for write in writes.unsettled(conn, link.id):
+    sent = _sent_with(writes.unsettled(conn, link.id), snapshot)
+    for write in sent.values():
         writes.landed(conn, write.id, now)
-        before = sent.get(write.field)
-        # After several attempts: the one whose value stands there is the one that landed.
-        if before is None or before.value != snapshot.fields.get(write.field):
-            sent[write.field] = write
+    writes.give_up(conn, link.id)
     incident = incidents.get(conn, link.incident_id)
+    triggered = maps_of(conn, integrations.get(conn, link.integration_id))[Field.STATUS].encode(
+        Status.OPEN
+    )
     for field, edit in incident.edits.items():
-        links.set_base(conn, link.id, field, _first_base(field, edit, sent.get(field), snapshot))
+        there = triggered if field is Field.STATUS else snapshot.fields.get(field, NEVER)
+        links.set_base(conn, link.id, field, _first_base(field, edit, sent.get(field), there))
     observe(conn, link.id, snapshot, now=now)
     incidents.tell(
         conn,
@@ -142,15 +154,30 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, now: Instant) -
     reconcile(conn, link.id, now=now)
 
 
-def _first_base(field: Field, edit: Edit, sent: Write | None, snapshot: Snapshot) -> Base:
-    """What the sides agree on when an incident was just created there.
+def _sent_with(attempts: Sequence[Write], snapshot: Snapshot) -> dict[Field, Write]:
+    """What the incident was created with, of all that the attempts to create it sent.
+
+    The last attempt's, but where the value of an earlier one stands there: then it was that.
+    """
+    last = max((write.sent_at for write in attempts), default=None)
+    sent: dict[Field, Write] = {}
+    for write in attempts:
+        stands = write.value == snapshot.fields.get(write.field, NEVER)
+        before = sent.get(write.field)
+        known = before is not None and before.value == snapshot.fields.get(write.field, NEVER)
+        if stands or (write.sent_at == last and not known):
+            sent[write.field] = write
+    return sent
+
+
+def _first_base(field: Field, edit: Edit, sent: Write | None, there: Known) -> Base:
+    """What the sides agree on when an incident was just created there, with `there`.
 
     What we sent stands; what we left open is theirs to fill in; what could not be sent
     is still owed, over whatever they filled in.
     """
     if sent is not None:
         return Base(sent.edit.value, sent.value, sent.edit.at)
-    there = snapshot.fields.get(field, NEVER)
     if field is Field.STATUS:
         # Whatever is created there is triggered, and that is what `open` means.
         return Base(Status.OPEN, there, edit.at if edit.value == Status.OPEN else Instant(0))
