@@ -75,6 +75,7 @@ class Inbound:
         account = self.account
         current = await account.db.read(integrations.get, account.id)
         event = account.translation.parse(delivery.body, offset=current.clock_offset)
+        event = not_after(event, delivery.received_at)
         if event.sort is Sort.LOOK or await account.db.read(is_doubtful, account.id, event):
             event = await self.looked_at(event)
         if event.snapshot is not None:
@@ -130,6 +131,15 @@ class Inbound:
         await self.account.db.run(
             bury, delivery, code=code, message=message, now=self.account.now()
         )
+
+
+def not_after(event: Event, moment: Instant) -> Event:
+    """The event, not later than when it arrived: a look made after that always knows better."""
+    snapshot = event.snapshot
+    if snapshot is not None:
+        set_at = {field: min(at, moment) for field, at in snapshot.set_at.items()}
+        snapshot = replace(snapshot, as_of=min(snapshot.as_of, moment), set_at=set_at)
+    return replace(event, at=min(event.at, moment), snapshot=snapshot)
 
 
 def _alike(field: Field, one: Snapshot, other: Snapshot) -> bool:
@@ -212,7 +222,7 @@ def unlinked(
         link = links.between(conn, integration.id, number)
         if link is None or link.state != "creating" or not linking.ours([snapshot], link):
             return "made by another imsync"
-        linking.created(conn, link, snapshot, now=now)
+        linking.created(conn, link, snapshot, fresh=appeared, now=now)
         return "linked: it is ours"
     if not integration.sync_direction.lets(Side.EXTERNAL):
         return f"not taken in: the direction is {integration.sync_direction}"

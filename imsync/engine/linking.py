@@ -124,8 +124,15 @@ def ours(found: Sequence[Snapshot], link: Link) -> Snapshot | None:
     return made[0] if made else None
 
 
-def created(conn: Connection, link: Link, snapshot: Snapshot, *, now: Instant) -> None:
-    """The incident stands there: link it, and decide what has changed on the way."""
+def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, now: Instant) -> None:
+    """The incident stands there: link it, and decide what has changed on the way.
+
+    `fresh`: the snapshot shows it as it was created, so that nobody has edited it there yet.
+    Whoever hears of the creation first does this, and nobody does it twice.
+    """
+    if links.get(conn, link.id).state != "creating":
+        return
+    outbox.disown(conn, link.id, outbox.CREATE)
     links.connect(conn, link.id, external_id=snapshot.external_id, external_url=snapshot.url)
     learn(conn, link.integration_id, snapshot, now=now)
     sent = _sent_with(writes.unsettled(conn, link.id), snapshot)
@@ -136,8 +143,9 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, now: Instant) -
     triggered = maps_of(conn, integrations.get(conn, link.integration_id))[Field.STATUS].encode(
         Status.OPEN
     )
+    filled_in = snapshot.fields if fresh else {}
     for field, edit in incident.edits.items():
-        there = triggered if field is Field.STATUS else snapshot.fields.get(field, NEVER)
+        there = triggered if field is Field.STATUS else filled_in.get(field, NEVER)
         links.set_base(conn, link.id, field, _first_base(field, edit, sent.get(field), there))
     observe(conn, link.id, snapshot, now=now)
     incidents.tell(

@@ -71,7 +71,10 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
         theirs = [
             _edit(line, directory)
             for at, line in enumerate(lines)
-            if not any(at in own for own in mine)
+            if not any(
+                at in own or (own and _same_hand(line, lines[own[0]], write))
+                for write, own in zip(ours, mine, strict=True)
+            )
         ]
         for edit in theirs:
             links.note_theirs(conn, link.id, field, edit.at)
@@ -128,13 +131,24 @@ def _own_line(write: Landed, lines: Sequence[Change], translation: Translation) 
 def _covered(
     write: Landed, lines: Sequence[Change], own: Sequence[int], translation: Translation
 ) -> Change | None:
-    """The line right before ours, if it was written after our look and tells of another value."""
-    if not own or own[0] == 0:
+    """The line before ours, if it was written after our look and tells of another value.
+
+    One write may make several lines: acknowledging what is resolved first triggers it anew.
+    What the same user did in that moment was our write too, and covered nothing.
+    """
+    written, at = write.written, (own[0] if own else 0) - 1
+    while at >= 0 and _same_hand(lines[at], lines[own[0]], write):
+        at -= 1
+    if at < 0:
         return None
-    line, written = lines[own[0] - 1], write.written
+    line = lines[at]
     unseen = line.at + _cut(line) > written.as_of
     known = isinstance(written.before, str | None) and translation.fits(line, written.before)
     return line if unseen and not known else None
+
+
+def _same_hand(line: Change, own: Change, write: Landed) -> bool:
+    return line.by_id == own.by_id and abs(line.at - write.written.at) <= _NEAR
 
 
 def _cut(line: Change) -> int:

@@ -88,6 +88,7 @@ class Outbound:
         account, connector = self.account, self.account.connector
         link = await account.db.read(links.get, claim.link_id)
         snapshot = await self.find(link) if claim.attempt > 1 else None
+        fresh = snapshot is None
         if snapshot is None:
             await self.look_up_for(link)
             draft = await account.db.run(linking.draft, link, now=account.now())
@@ -99,10 +100,12 @@ class Outbound:
                 snapshot = await account.ask_at_once(lambda: connector.create(draft, actor=None))
             except Refused as error:
                 # It may be there already, from an attempt that we never heard the end of.
-                snapshot = await self.find(link)
+                fresh, snapshot = False, await self.find(link)
                 if snapshot is None:
                     raise error
-        await account.db.run(writing.confirm_created, claim, snapshot, now=account.now())
+        await account.db.run(
+            writing.confirm_created, claim, snapshot, fresh=fresh, now=account.now()
+        )
 
     async def find(self, link: Link) -> Snapshot | None:
         service = self.account.integration.default_service

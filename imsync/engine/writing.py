@@ -121,10 +121,12 @@ def _reads_as(map_: ValueMap, there: Value, here: Value) -> bool:
         return False
 
 
-def confirm_created(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant) -> None:
+def confirm_created(
+    conn: Connection, claim: Claim, snapshot: Snapshot, *, fresh: bool, now: Instant
+) -> None:
     if outbox.holds(conn, claim, claim.attempts):
         outbox.settle(conn, claim, claim.attempts)
-        linking.created(conn, links.get(conn, claim.link_id), snapshot, now=now)
+        linking.created(conn, links.get(conn, claim.link_id), snapshot, fresh=fresh, now=now)
 
 
 def confirm_description(

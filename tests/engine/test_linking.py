@@ -2,7 +2,8 @@
 
 from imsync.core.fields import Field
 from imsync.core.schedule import LONGEST_WAIT
-from tests.town import Town
+from imsync.errors import Unknown
+from tests.town import Json, Town
 
 
 async def wait_out(town: Town) -> None:
@@ -16,26 +17,70 @@ async def lose_the_answer_to_the_creation(town: Town) -> None:
     town.sandbox.faults.api_lost = 0.0
 
 
+async def act(town: Town, there: Json, **changes: object) -> None:
+    """Edit an incident there that nobody here knows of yet."""
+    body = {"incident": {"type": "incident_reference", **changes}}
+    await town.call("PUT", f"/incidents/{there['id']}", body)
+
+
 async def test_a_status_set_there_before_we_heard_of_the_creation_arrives(town: Town) -> None:
     """Seeds 331 and 872: what stood there when we looked was taken for what was created."""
     await town.declare()
     await lose_the_answer_to_the_creation(town)
     (there,) = await town.all_there()
-    changes = {"incident": {"type": "incident_reference", "status": "acknowledged"}}
-    await town.call("PUT", f"/incidents/{there['id']}", changes)
+    await act(town, there, status="acknowledged")
     await wait_out(town)
     assert (await town.here())[Field.STATUS] == "mitigated"
 
 
 async def test_what_only_an_attempt_that_never_landed_had_said_is_still_owed(town: Town) -> None:
-    """Seed 911: between two attempts the draft changed, and the first was taken as having landed."""
+    """Seed 911: the draft changed between two attempts; the first was taken as having landed."""
     user = town.user(-2)
     await town.declare(assigned_to=user["email"])
-    town.sandbox.faults.api_error = 1.0
+    connector = town.crew.account.connector
+    real = connector.create
+
+    async def unanswered(draft: object, *, actor: object) -> object:
+        raise Unknown("no answer, and nothing was done")
+
+    connector.create = unanswered  # type: ignore[method-assign, assignment]
     assert await town.crew.outbound.step()
-    town.sandbox.faults.api_error = 0.0
+    connector.create = real  # type: ignore[method-assign]
     policy = town.account["escalation_policies"][0]["name"]
     await town.edit(escalation_policy=policy)  # so that it is created without the person
     await wait_out(town)
     assert (await town.here())[Field.ASSIGNED_TO] == user["email"]
     assert (await town.there())["assignments"][0]["assignee"]["id"] == user["id"]
+
+
+async def test_who_hears_of_the_creation_later_decides_nothing_again(town: Town) -> None:
+    """Seed 538: the sweep had linked it; the next attempt to create it then began all over."""
+    await town.declare(severity="SEV-2")
+    await lose_the_answer_to_the_creation(town)
+    (there,) = await town.all_there()
+    await act(town, there, urgency="low")
+    await town.sweep()
+    quiet = town.sandbox.writes
+    await wait_out(town)
+    assert (await town.there())["urgency"] == "low"
+    assert town.sandbox.writes == quiet
+
+
+async def test_someone_assigned_there_before_we_heard_of_the_creation_is_not_filled_in(
+    town: Town,
+) -> None:
+    """Seed 320: what stood there was taken for what PagerDuty fills in, and written over."""
+    users = town.account["users"]
+    await town.declare()
+    await lose_the_answer_to_the_creation(town)
+    (there,) = await town.all_there()
+    reference = {"id": users[1]["id"], "type": "user_reference"}
+    await act(town, there, assignments=[{"assignee": reference}])
+    await town.edit(assigned_to=users[2]["email"])
+    await wait_out(town)
+    (conflict,) = await town.conflicts()
+    assert conflict.field is Field.ASSIGNED_TO
+    assert {conflict.platform.value, conflict.external.value} == {
+        users[2]["email"],
+        users[1]["id"],
+    }

@@ -40,6 +40,44 @@ async def test_an_edit_of_a_resolved_incident_is_found(town: Town) -> None:
     assert (await town.here())[Field.TITLE] == "Named in hindsight"
 
 
+async def test_what_our_own_write_did_on_its_way_is_no_edit_of_theirs(town: Town) -> None:
+    """Acknowledging a resolved incident triggers it anew first: one write, three lines."""
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(status="resolved")
+    await town.settle()
+    town.clock.at += 60_000
+    await town.sweep()
+    await town.edit(status="mitigated")
+    await town.settle()
+    for _ in range(3):
+        town.clock.at += 60_000
+        await town.sweep()
+    assert (await town.here())[Field.STATUS] == "mitigated"
+    assert (await town.there())["status"] == "acknowledged"
+    assert await town.conflicts() == []
+
+
+async def test_a_delivery_from_the_future_freezes_nothing(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    town.clock.at += 10_000
+    await town.act(status="acknowledged")
+    real = town.crew.account.translation.parse
+
+    def ahead(body: bytes, *, offset: int) -> Any:
+        return real(body, offset=offset - 3_600_000)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(town.crew.account.translation), "parse", lambda _, b, **k: ahead(b, **k))
+        await town.settle()
+    assert (await town.here())[Field.STATUS] == "mitigated"
+    town.clock.at += 10_000
+    await town.act(title="Renamed there")
+    await town.sweep()
+    assert (await town.here())[Field.TITLE] == "Renamed there"
+
+
 async def cover(town: Town, title: str) -> None:
     """Somebody edits the title there between our look and our write."""
     connector = town.crew.account.connector
