@@ -29,7 +29,7 @@ from imsync.connectors.pagerduty import incidents, log
 from imsync.core.fields import Field, Instant, Value
 from imsync.errors import Gone, Refused, Unavailable, Unknown
 
-T = TypeVar("T")
+Told = TypeVar("Told")
 
 Json = dict[str, Any]
 
@@ -364,7 +364,7 @@ class Road:
             raise Unknown("no answer") if writes else Unavailable("503")
         return sent
 
-    async def _answer(self, answer: T, *, writes: bool = False) -> T:
+    async def _answer(self, answer: Told, *, writes: bool = False) -> Told:
         self.answering = True
         await self.turn()
         self.answering = False
