@@ -17,9 +17,9 @@ STATUS = {"open": "triggered", "mitigated": "acknowledged", "resolved": "resolve
 def unlike(world: World) -> list[tuple[Json, Json]]:
     """The incidents whose two sides differ, as they stand here and there."""
     found = []
-    for number in range(1, INCIDENTS + 1):
-        here = answered("GET", f"{world.url}/api/v1/incidents/INC-{number}")
-        there = world.there("GET", f"/incidents/{world.external_id(number)}")["incident"]
+    standing = {one["id"]: one for one in world.all_there()}
+    for here in answered("GET", f"{world.url}/api/v1/incidents")["items"]:
+        there = standing[here["links"][0]["external_id"]]
         alike = (
             here["title"] == there["title"]
             and STATUS[here["status"]] == there["status"]

@@ -26,7 +26,7 @@ def eventually(look: Callable[[], Any], wanted: object, what: str) -> None:
     found = look()
     while found != wanted:
         assert time.monotonic() < deadline, f"{what} is {found!r}, not {wanted!r}"
-        time.sleep(0.02)
+        time.sleep(0.03)
         found = look()
 
 
