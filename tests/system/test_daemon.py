@@ -4,7 +4,9 @@ import socket
 import stat
 from pathlib import Path
 
-from tests.system.world import World, eventually
+import pytest
+
+from tests.system.world import World, answered, eventually
 
 
 def one_line(said: str) -> str:
@@ -22,7 +24,8 @@ def test_what_it_makes_is_its_owners_alone(world: World) -> None:
     world.start()
     assert mode(world.folder / "run" / "im.sock") == 0o600
     assert mode(world.folder / "data") == 0o700
-    assert mode(world.folder / "data" / "im.db") == 0o600
+    for name in ("im.db", "im.db-wal", "im.db-shm", "im.db.lock"):
+        assert mode(world.folder / "data" / name) == 0o600, name
 
 
 def test_sigterm_ends_it_in_peace(world: World) -> None:
@@ -72,6 +75,66 @@ def test_a_bad_setting(world: World) -> None:
     assert (status, "IMSYNC_LISEN is no setting" in one_line(said)) == (1, True)
 
 
+def test_a_check_says_that_all_is_well_and_makes_nothing(world: World) -> None:
+    status, said, _ = world.ran("--check")
+    assert (status, said.strip()) == (0, "the settings are good")
+    assert list(world.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("LISTEN", "no-such-host.invalid:80", "cannot listen on no-such-host.invalid:80: "),
+        ("LISTEN", "192.0.2.1:0", "Cannot assign requested address"),
+        ("SOCKET", "/nowhere/at/all/" + "x" * 120, "the socket"),
+        ("DATABASE", "notes.txt", "cannot use the database notes.txt: file is not a database"),
+        ("DATABASE", "folder", "cannot use the database folder: "),
+        ("DATABASE", "notes.txt/im.db", "cannot use the folder notes.txt"),
+    ],
+)
+def test_what_cannot_be_used_costs_one_line(
+    world: World, setting: str, value: str, says: str
+) -> None:
+    (world.folder / "notes.txt").write_text("Buy milk, and a database, for they are not the same.")
+    (world.folder / "folder").mkdir()
+    if setting == "SOCKET":
+        value = str(world.folder / "run") + value.removeprefix("/nowhere/at/all")
+    status, said = world.refused(**{f"IMSYNC_{setting}": value})
+    assert (status, says in one_line(said)) == (1, True), said
+    assert "hint: " in said or setting == "DATABASE"
+
+
+def test_a_sandbox_that_remembers_junk_costs_one_line(world: World) -> None:
+    (world.folder / "data").mkdir(mode=0o700)
+    (world.folder / "data" / "im.db.sandbox").write_text("junk\n")
+    status, said = world.refused("--sandbox")
+    assert (status, "the sandbox's state cannot be kept" in one_line(said)) == (1, True)
+
+
+def test_neither_token_nor_webhook_secret_is_ever_logged(world: World) -> None:
+    """Not when all goes well, nor when PagerDuty is gone, fails, or refuses the token."""
+    world.start_pagerduty()
+    world.start()
+    world.connect()
+    world.json("declare", "--sev", "SEV-1", "--title", "Checkout down")
+    eventually(lambda: bool(world.external_id()), True, "whether it is linked")
+    bad = {"api_error": 0.5, "api_malformed": 0.5, "api_lost": 0.5}
+    answered("PUT", f"{world.sandbox['url']}/_sandbox/faults", bad)
+    world.json("incident", "update", "INC-1", "--title", "Checkout gone")
+    world.im("integration", "test", "prod-pd")
+    world.kill_pagerduty()
+    world.im("integration", "test", "prod-pd")
+    eventually(lambda: "no connection to PagerDuty" in world.log.read_text(), True, "the alarm")
+    world.start_pagerduty()
+    wrong = "u+wrong-but-still-nobodys-business"
+    world.json("integration", "configure", "prod-pd", "--token", wrong)
+    eventually(lambda: "suspended" in world.log.read_text(), True, "whether it is suspended")
+    assert {wrong, world.webhook_secret, world.sandbox["token"]} <= set(world.secrets())
+    assert world.stop() == 0
+    said = world.log.read_text()
+    assert not [secret for secret in world.secrets() if secret in said]
+
+
 def test_exit_statuses(world: World) -> None:
     assert world.im("incident", "list").returncode == 3, "nobody is there"
     world.start()
@@ -84,5 +147,8 @@ def test_exit_statuses(world: World) -> None:
     )  # fmt: skip
     assert configured.returncode == 0, configured.stderr
     assert world.im("integration", "test", "nowhere-pd").returncode == 5
+    world.json("integration", "configure", "--name", "Tokenless", "--type", "pagerduty")
+    assert world.im("integration", "sync-status", "tokenless").returncode == 5
+    assert world.im("integration", "delete", "tokenless").returncode == 2, "nobody can be asked"
     for ran in (world.im("incident", "show", "INC-9"), world.im("integration", "get", "none")):
         assert "Traceback" not in ran.stderr

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from tests.system.world import World, eventually
+from tests.system.world import Json, World, answered, eventually
 
 TOUR = Path(__file__).parents[2] / "examples" / "tour.py"
 
@@ -49,52 +49,101 @@ def test_by_hand_against_a_sandbox_of_its_own(world: World) -> None:
     assert world.json("integration", "sync-status", "prod-pd")["healthy"]
     assert len(world.all_there()) == 1
     assert [one["id"] for one in world.json("incident", "list")["items"]] == ["INC-1"]
-    secrets = [world.sandbox["token"]]
-    assert not any(secret in world.log.read_text() for secret in secrets)
 
 
 def notes(world: World) -> list[str]:
-    entries = world.json("incident", "timeline", "INC-1")["items"]
-    return [entry["text"] for entry in entries if entry["kind"] == "note"]
+    return [entry["text"] for entry in timeline(world) if entry["kind"] == "note"]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_killed_again_and_again_the_tour_ends_the_same(world: World, seed: int) -> None:
-    """kill -9 right after edits on either side; the sandbox and its edits go on meanwhile."""
-    dice = Random(seed)
+def timeline(world: World) -> list[Json]:
+    found: list[Json] = answered("GET", f"{world.url}/api/v1/incidents/INC-1/timeline")["items"]
+    return found
+
+
+END = {
+    "here": ("Checkout is down", "SEV-1", "closed"),
+    "there": ("Checkout is down", "high", "P1", "resolved"),
+    "escalated": 1,
+    "notes": ["Rolled back."],
+}
+
+
+class Fate:
+    """Kills the daemon, the PagerDuty, or both, right after an edit; -9, and starts them again."""
+
+    def __init__(self, world: World, seed: int | None) -> None:
+        self.world, self.dice = world, Random(seed)
+        self.spares = seed is None
+
+    def strikes(self) -> None:
+        world, kill = self.world, self.dice.choice(["nobody", "imsyncd", "imsyncd", "both"])
+        if self.spares or kill == "nobody":
+            return
+        world.kill()
+        if kill == "both":
+            world.kill_pagerduty()
+            world.start_pagerduty()
+        world.start()
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2], ids=["unharmed", "seed 1", "seed 2"])
+def test_killed_again_and_again_the_tour_ends_the_same(world: World, seed: int | None) -> None:
     world.start_pagerduty()
     world.start()
     world.connect()
-
-    def maybe_kill() -> None:
-        if dice.random() < 0.6:
-            world.kill()
-            world.start()
+    world.json("integration", "configure", "prod-pd", "--sync-escalations", "true")
+    fate = Fate(world, seed)
 
     world.json("declare", "--sev", "SEV-3", "--title", "Checkout slow")
-    maybe_kill()
+    fate.strikes()
     eventually(lambda: bool(world.external_id()), True, "whether it is linked")
     external_id = world.external_id()
     world.act(external_id, status="acknowledged")
-    maybe_kill()
     world.json("incident", "update", "INC-1", "--title", "Checkout down")
-    maybe_kill()
+    fate.strikes()
     eventually(lambda: world.here("status"), "mitigated", "the status here")
+    eventually(lambda: world.all_there()[0]["title"], "Checkout down", "the title there")
     world.act(external_id, title="Checkout is down")
+    fate.strikes()
     eventually(lambda: world.here("title"), "Checkout is down", "the title here")
     world.json("incident", "update", "INC-1", "--sev", "SEV-1")
-    maybe_kill()
+    fate.strikes()
     eventually(lambda: world.all_there()[0]["urgency"], "high", "the urgency there")
+    world.there("POST", f"/incidents/{external_id}/notes", {"note": {"content": "Rolled back."}})
+    world.act(external_id, escalation_level=2)
+    fate.strikes()
+    eventually(lambda: (notes(world), escalated(world)), (["Rolled back."], 1), "the story here")
     world.act(external_id, status="resolved")
-    maybe_kill()
+    fate.strikes()
     eventually(lambda: world.here("status"), "resolved", "the status here")
     world.json("incident", "close", "INC-1")
-    maybe_kill()
+    fate.strikes()
 
-    there = world.all_there()
-    assert [(one["title"], one["status"]) for one in there] == [("Checkout is down", "resolved")]
-    assert [one["status"] for one in world.json("incident", "list")["items"]] == ["closed"]
+    eventually(lambda: end_of(world), END, "the end")
+    status = f"{world.url}/api/v1/integrations/prod-pd/sync-status"
+    eventually(lambda: answered("GET", status)["pending"], 0, "what is owed")
+    assert end_of(world) == END
     assert "Traceback" not in world.log.read_text()
+
+
+def end_of(world: World) -> dict[str, object]:
+    (there,) = world.all_there()
+    (here,) = answered("GET", f"{world.url}/api/v1/incidents")["items"]
+    return {
+        "here": (here["title"], here["severity"], here["status"]),
+        "there": (
+            there["title"],
+            there["urgency"],
+            (there["priority"] or {}).get("summary"),
+            there["status"],
+        ),
+        "escalated": escalated(world),
+        "notes": notes(world),
+    }
+
+
+def escalated(world: World) -> int:
+    return [entry["kind"] for entry in timeline(world)].count("escalated")
 
 
 def test_the_inner_sandbox_survives_a_kill_too(world: World) -> None:
@@ -111,3 +160,17 @@ def test_the_inner_sandbox_survives_a_kill_too(world: World) -> None:
     world.use_inner_sandbox()
     eventually(lambda: world.here("status"), "mitigated", "the status here")
     assert len(world.all_there()) == 1
+
+
+def test_what_the_inner_sandbox_still_owed_is_delivered_after_a_kill(world: World) -> None:
+    world.start("--sandbox")
+    world.use_inner_sandbox()
+    world.json("declare", "--sev", "SEV-1", "--title", "Search down")
+    eventually(lambda: bool(world.external_id()), True, "whether it is linked")
+    late = {"delivery_delay": 1.0, "delivery_delay_ms": 1_000}
+    answered("PUT", f"{world.sandbox['url']}/_sandbox/faults", late)
+    world.act(world.external_id(), escalation_level=2)
+    assert escalated(world) == 0
+    world.kill()
+    world.start("--sandbox")
+    eventually(lambda: escalated(world), 1, "how often it was escalated")

@@ -105,7 +105,12 @@ class World:
         return self.daemon.returncode
 
     def refused(self, *flags: str, **environment: str) -> tuple[int, str]:
-        """Start a daemon that should not start: its exit status, and what it says."""
+        """Start a daemon that should not start: its exit status, and what it complains of."""
+        status, _, said = self.ran(*flags, **environment)
+        return status, said
+
+    def ran(self, *flags: str, **environment: str) -> tuple[int, str, str]:
+        """Run a daemon that ends by itself: its exit status, and what it says where."""
         ran = subprocess.run(
             [BIN / "imsyncd", *flags],
             env={**self.environment, **environment},
@@ -114,7 +119,7 @@ class World:
             text=True,
             timeout=PATIENCE,
         )
-        return ran.returncode, ran.stderr
+        return ran.returncode, ran.stdout, ran.stderr
 
     def start_pagerduty(self) -> None:
         """Start a sandbox of its own process, on what it knew when it was killed, if it was."""

@@ -1,0 +1,181 @@
+"""Every command of `im`, as people and scripts run it, against a daemon and a PagerDuty."""
+
+import hmac
+import json
+from hashlib import sha256
+from typing import Any
+from urllib.request import Request, urlopen
+
+import asyncclick as click
+
+from imsync.cli.main import im
+from tests.system.world import Json, World, eventually
+
+LISTS = {
+    *("incident list", "incident timeline", "integration list", "integration links"),
+    *("integration dlq", "integration field-ownership list", "conflict list"),
+}
+
+
+def leaves(command: click.Command, *path: str) -> set[str]:
+    """Every command that does something, as it is typed."""
+    if not isinstance(command, click.Group):
+        return {" ".join(path)}
+    return {leaf for name, below in command.commands.items() for leaf in leaves(below, *path, name)}
+
+
+class Person:
+    """Types commands, each with --format json, and remembers which."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.typed: set[str] = set()
+
+    def __call__(self, name: str, *arguments: str, status: int = 0) -> Json:
+        ran = self.world.im(*name.split(), *arguments, "--format", "json")
+        assert ran.returncode == status, f"{name}: {ran.stderr}"
+        self.typed.add(name)
+        found: Json = json.loads(ran.stdout)
+        assert isinstance(found, dict)
+        if name in LISTS and not {"--show", "--retry", "--discard"} & set(arguments):
+            assert set(found) == {"items", "next_cursor"}
+        return found
+
+    def reads(self, name: str, *arguments: str) -> str:
+        """The same for people."""
+        ran = self.world.im(*name.split(), *arguments)
+        assert ran.returncode == 0, ran.stderr
+        assert not ran.stdout.startswith("{")
+        return ran.stdout
+
+
+def junk(world: World, integration: str, body: bytes) -> None:
+    """A delivery that is rightly signed and says nothing."""
+    signature = "v1=" + hmac.new(world.webhook_secret.encode(), body, sha256).hexdigest()
+    url = f"{world.url}/api/v1/webhooks/{integration}"
+    request = Request(url, data=body, headers={"X-PagerDuty-Signature": signature})
+    with urlopen(request, timeout=10) as answer:
+        assert answer.status == 202
+
+
+def test_every_command_does_what_it_says_and_answers_json(world: World) -> None:
+    world.start_pagerduty()
+    world.start()
+    world.connect()
+    do = Person(world)
+    incidents(do, world)
+    integration(do, world)
+    conflicts(do, world)
+    dead_letters(do, world)
+    assert do("integration delete", "prod-pd", "--yes")["deleted"] is True
+    assert do("integration list")["items"] == []
+    assert do("incident show", "INC-1")["links"] == []
+    assert do("version") == {"im": do("status")["version"], "imsyncd": do("status")["version"]}
+    assert do.typed == leaves(im)
+
+
+def incidents(do: Person, world: World) -> None:
+    declared = do("declare", "--sev", "SEV-2", "--title", "Checkout down", "--assign", "")
+    assert (declared["id"], declared["title"]) == ("INC-1", "Checkout down")
+    eventually(lambda: bool(world.external_id()), True, "whether it is linked")
+    assert do("incident list", "--status", "open")["items"][0]["id"] == "INC-1"
+    assert "Checkout down" in do.reads("incident list")
+    updated = do("incident update", "INC-1", "--title", "Checkout gone", "--as", "ada@acme.example")
+    assert updated["title"] == "Checkout gone"
+    for verb, status in (
+        ("mitigate", "mitigated"),
+        ("resolve", "resolved"),
+        ("close", "closed"),
+        ("reopen", "open"),
+    ):
+        assert do(f"incident {verb}", "INC-1")["status"] == status
+    assert do("incident note", "INC-1", "Rolled back")["text"] == "Rolled back"
+    entries = do("incident timeline", "INC-1")["items"]
+    by = {entry["by"] for entry in entries if entry["field"] == "title"}
+    assert by == {"ada@acme.example"}
+    assert "Rolled back" in do.reads("incident timeline", "INC-1")
+    assert len(do("incident timeline", "INC-1", "--limit", "2")["items"]) == 2
+    shown = do("incident show", "INC-1")
+    assert shown["links"][0]["integration"] == "prod-pd"
+    eventually(lambda: world.all_there()[0]["title"], "Checkout gone", "the title there")
+
+
+def integration(do: Person, world: World) -> None:
+    """The lines of the description, as far as they need no account of their own."""
+    for line in (
+        "--conflict-strategy last-write-wins",
+        "--conflict-strategy ownership-priority",
+        "--sync-escalations true",
+        "--rate-limit 800 --backoff-multiplier 2",
+        "--org acme-corp --direction bidirectional",
+    ):
+        changed = do("integration configure", "prod-pd", *line.split())
+    assert (changed["rate_limit"], changed["conflict_strategy"]) == (800, "ownership-priority")
+    assert do("integration get", "Production PagerDuty") == changed
+    assert do("integration list")["items"] == [changed]
+    for field, owner, priority in (
+        ("title", "platform", "10"),
+        ("escalation_policy", "external", "5"),
+    ):
+        words = ("prod-pd", field, "--owner", owner, "--priority", priority)
+        do("integration field-ownership set", *words)
+    rules = {
+        rule["field"]: rule for rule in do("integration field-ownership list", "prod-pd")["items"]
+    }
+    assert (rules["title"]["owner"], rules["title"]["priority"]) == ("platform", 10)
+    do("integration field-ownership delete", "prod-pd", "title")
+    assert do("integration test", "prod-pd")["healthy"] is True
+    (link,) = do("integration links", "prod-pd")["items"]
+    assert (link["incident"], link["external_id"]) == ("INC-1", world.external_id())
+    eventually(lambda: do("integration sync-status", "prod-pd")["pending"], 0, "what is owed")
+    assert do("integration sync-status", "prod-pd")["healthy"] is True
+    for name in ("links", "sync-status", "get"):
+        assert do.reads(f"integration {name}", "prod-pd")
+
+
+def conflicts(do: Person, world: World) -> None:
+    """Both sides edit two fields while nothing is synced, and a person is asked."""
+    do("integration configure", "prod-pd", "--conflict-strategy", "manual-review")
+    do("integration configure", "prod-pd", "--enabled", "false")
+    do("incident update", "INC-1", "--title", "Here", "--sev", "SEV-1")
+    world.act(world.external_id(), title="There", priority=priority(world, "P4"))
+    do("integration configure", "prod-pd", "--enabled", "true")
+
+    def pending() -> dict[str, Any]:
+        listed = do("conflict list", "--integration", "prod-pd", "--status", "pending")
+        return {one["field"]: one["id"] for one in listed["items"]}
+
+    eventually(lambda: sorted(pending()), ["severity", "title"], "what is in conflict")
+    found = pending()
+    shown = do("conflict show", found["title"])
+    assert (shown["platform"]["value"], shown["external"]["value"]) == ("Here", "There")
+    assert "There" in do.reads("conflict show", found["title"])
+    do("conflict resolve", found["title"], "--use", "external")
+    eventually(lambda: world.here("title"), "There", "the title here")
+    do("conflict restore", found["title"])
+    eventually(lambda: world.all_there()[0]["title"], "Here", "the title there")
+    do("conflict ignore", found["severity"])
+    assert pending() == {}
+
+
+def priority(world: World, name: str) -> Json:
+    found = next(one for one in world.sandbox["priorities"] if one["name"] == name)
+    return {"id": found["id"], "type": "priority_reference"}
+
+
+def dead_letters(do: Person, world: World) -> None:
+    id_ = do("integration get", "prod-pd")["id"]
+    junk(world, id_, b"not even JSON")
+
+    def letters() -> list[str]:
+        return [one["body"] for one in do("integration dlq", "prod-pd")["items"]]
+
+    eventually(letters, ["not even JSON"], "the dead letters")
+    unhealthy = do("integration sync-status", "prod-pd", status=5)
+    assert "dead letters" in unhealthy["problems"][0]
+    (letter,) = do("integration dlq", "prod-pd")["items"]
+    assert do("integration dlq", "prod-pd", "--show", letter["id"]) == letter
+    assert do("integration dlq", "prod-pd", "--retry", letter["id"])["id"] == letter["id"]
+    eventually(letters, ["not even JSON"], "the dead letters, tried again")
+    assert do("integration dlq", "prod-pd", "--discard", "all", "--yes")["items"]
+    assert letters() == []
