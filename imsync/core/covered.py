@@ -8,7 +8,10 @@ later is the log, or a webhook that comes late. It must not be lost silently.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from imsync.core.fields import Instant, Known, Value
+from imsync.core.fields import NEVER, Instant, Known, Value
+
+CUT = 999
+"""How much later (ms) than its time a line of a log may be: it may tell whole seconds only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,12 @@ class Theirs:
 def covers(write: Written, edit: Theirs) -> bool:
     """Whether the edit fell between our look and our write, and was not known of before.
 
-    One that set what was there, or what we wrote anyway, lost nothing.
+    One that set what was there, or what we wrote anyway, lost nothing; and what we created
+    the incident with was written over nothing.
     """
     return (
-        write.as_of < edit.at < write.at
+        write.before is not NEVER
+        and write.as_of < edit.at < write.at
         and edit.value not in (write.before, write.value)
         and edit.value not in write.covered
     )

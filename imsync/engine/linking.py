@@ -38,9 +38,12 @@ _CREATED_WITH = (
     Field.TITLE,
     Field.DESCRIPTION,
     Field.SEVERITY,
+    Field.STATUS,
     Field.ASSIGNED_TO,
     Field.ESCALATION_POLICY,
 )
+_NOT_FIELDS = (Field.DESCRIPTION, Field.STATUS)
+"""The former has its own place in a draft; the latter is what creating means."""
 
 
 def key_of(incident_id: int) -> str:
@@ -96,6 +99,8 @@ def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
             field is Field.ASSIGNED_TO and incident[Field.ESCALATION_POLICY] is not None
         ):
             continue
+        if field is Field.STATUS and edit.value != Status.OPEN:
+            continue  # whatever is created there is triggered; the rest follows as an edit
         try:
             values[field] = maps[field].encode(edit.value)
         except NoTranslation:
@@ -105,7 +110,7 @@ def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
         )
     return Draft(
         key=key_of(incident.id),
-        fields={field: value for field, value in values.items() if field is not Field.DESCRIPTION},
+        fields={field: value for field, value in values.items() if field not in _NOT_FIELDS},
         service_id=integration.default_service,
         description=values.get(Field.DESCRIPTION),
     )
@@ -140,12 +145,10 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
         writes.landed(conn, write.id, now)
     writes.give_up(conn, link.id)
     incident = incidents.get(conn, link.incident_id)
-    triggered = maps_of(conn, integrations.get(conn, link.integration_id))[Field.STATUS].encode(
-        Status.OPEN
-    )
-    filled_in = snapshot.fields if fresh else {}
+    status = maps_of(conn, integrations.get(conn, link.integration_id))[Field.STATUS]
+    filled_in = {**(snapshot.fields if fresh else {}), Field.STATUS: status.encode(Status.OPEN)}
     for field, edit in incident.edits.items():
-        there = triggered if field is Field.STATUS else filled_in.get(field, NEVER)
+        there = filled_in.get(field, NEVER)
         links.set_base(conn, link.id, field, _first_base(field, edit, sent.get(field), there))
     observe(conn, link.id, snapshot, now=now)
     incidents.tell(
@@ -187,8 +190,7 @@ def _first_base(field: Field, edit: Edit, sent: Write | None, there: Known) -> B
     if sent is not None:
         return Base(sent.edit.value, sent.value, sent.edit.at)
     if field is Field.STATUS:
-        # Whatever is created there is triggered, and that is what `open` means.
-        return Base(Status.OPEN, there, edit.at if edit.value == Status.OPEN else Instant(0))
+        return Base(Status.OPEN, there)
     if edit.value is None:
         return Base(None, NEVER, edit.at)
     return Base(NEVER, there)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Change, Kind, Snapshot, Translation
-from imsync.core.covered import Theirs
-from imsync.core.fields import Field, Instant
+from imsync.core.covered import CUT, Theirs
+from imsync.core.fields import NEVER, Field, Instant
 from imsync.core.maps import NoTranslation
 from imsync.engine.carry_out import view
 from imsync.engine.observe import uncover
@@ -80,11 +80,26 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
             links.note_theirs(conn, link.id, field, edit.at)
         if theirs:
             told[external_id, field] = theirs[-1]
-        for write, own in zip(ours, mine, strict=True):
-            covered = _covered(write, lines, own, translation)
-            if covered is not None and covered.value not in write.written.covered:
-                uncover(conn, link.id, write, _edit(covered, directory), now=now)
+        for write in ours:
+            compare(conn, integration_id, link.id, write, lines, now=now)
     return Told(told)
+
+
+def compare(
+    conn: Connection,
+    integration_id: str,
+    link_id: int,
+    write: Landed,
+    lines: Sequence[Change],
+    *,
+    now: Instant,
+) -> None:
+    """Find the edit that a write of ours covered, in the lines of its field."""
+    translation = TRANSLATIONS[integrations.get(conn, integration_id).integration_type]
+    covered = _covered(write, lines, _own_line(write, lines, translation), translation)
+    if covered is not None and covered.value not in write.written.covered:
+        edit = _edit(covered, Directory(conn, integration_id))
+        uncover(conn, link_id, write, edit, now=now)
 
 
 def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> Instant | None:
@@ -124,7 +139,7 @@ def _own_line(write: Landed, lines: Sequence[Change], translation: Translation) 
         for at, line in enumerate(lines)
         if abs(line.at - write.written.at) <= _NEAR
         and translation.fits(line, write.written.value)
-        and line.at + _cut(line) >= write.written.as_of
+        and line.at + CUT >= write.written.as_of
     ]
 
 
@@ -142,18 +157,13 @@ def _covered(
     if at < 0:
         return None
     line = lines[at]
-    unseen = line.at + _cut(line) > written.as_of
+    unseen = line.at + CUT > written.as_of and written.before is not NEVER
     known = isinstance(written.before, str | None) and translation.fits(line, written.before)
     return line if unseen and not known else None
 
 
 def _same_hand(line: Change, own: Change, write: Landed) -> bool:
     return line.by_id == own.by_id and abs(line.at - write.written.at) <= _NEAR
-
-
-def _cut(line: Change) -> int:
-    """How much later than its time a line may be: whole seconds are cut ones."""
-    return 999 if line.at % 1_000 == 0 else 0
 
 
 def _edit(line: Change, directory: Directory) -> Theirs:

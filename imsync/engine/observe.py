@@ -5,6 +5,7 @@ from dataclasses import replace
 from imsync.connectors.base import Snapshot
 from imsync.core.covered import Theirs, covers
 from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Seen, Side
+from imsync.core.maps import NoTranslation
 from imsync.core.merge import Verdict, both
 from imsync.engine.carry_out import spread, view
 from imsync.store import conflicts, directory, incidents, links, outbox, writes
@@ -60,10 +61,11 @@ def uncover(
     """An edit of theirs that our write covered unseen: kept, and decided as if both had been seen.
 
     It is only offered for restoring, not decided, under manual-review, when either side has
-    been edited since, or when the field is owed or held. It never freezes the field.
+    been edited since, when the field is owed or held, or when its value cannot be read. It
+    never freezes the field.
     """
     current, field = view(conn, link_id), write.field
-    standing, map_ = current.standings[field], current.maps[field]
+    standing = current.standings[field]
     writes.note_covered(conn, write.id, [*write.written.covered, edit.value])
     moved_on = (
         edit.at < links.fields(conn, link_id)[field].their_at
@@ -74,8 +76,14 @@ def uncover(
     links.note_theirs(conn, link_id, field, edit.at)
     theirs = Seen(edit.value, edit.at, edit.at, edit.by)
     decision = both(standing.platform, theirs, current.terms[field])
-    ours_wins = moved_on or decision.verdict is not Verdict.ADOPT
-    why = "offered for restoring" if moved_on else decision.because
+    why, put_back, old = decision.because, None, standing.platform.value
+    if moved_on or decision.verdict is Verdict.HOLD:
+        why = "offered for restoring"
+    elif decision.verdict is Verdict.ADOPT:
+        try:
+            put_back = Edit(current.maps[field].decode(edit.value, given=old), edit.at, edit.by)
+        except NoTranslation as error:
+            why = f"offered for restoring: {error}"
     conflicts.record(
         conn,
         link_id,
@@ -84,15 +92,13 @@ def uncover(
         base=Base(NEVER, write.written.before),
         platform=replace(write.edit, by=standing.platform.by),
         external=theirs,
-        winner=Side.PLATFORM if ours_wins else Side.EXTERNAL,
+        winner=Side.EXTERNAL if put_back else Side.PLATFORM,
         because=f"our write covered an edit that nobody had seen; {why}",
         now=now,
     )
-    if ours_wins:
+    if put_back is None:
         return
-    old, now_there = standing.platform.value, standing.seen
-    put_back = Edit(map_.decode(edit.value, given=old), edit.at, edit.by)
-    external = now_there.value if now_there else NEVER
+    external = standing.seen.value if standing.seen else NEVER
     # Theirs has won and is gone from there: our half is new, so that it is written again.
     links.set_base(conn, link_id, field, Base(NEVER, external, edit.at))
     incidents.set_field(conn, current.incident.id, field, put_back, now=now)

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Change, Snapshot, Translation
+from imsync.core.covered import CUT
 from imsync.core.fields import NEVER, Base, Field, Instant, Seen, Value
-from imsync.core.maps import NoTranslation, ValueMap
+from imsync.core.maps import NotLookedUp, NoTranslation, ValueMap
 from imsync.core.merge import Decision, Verdict
-from imsync.engine import linking
+from imsync.engine import linking, log_feed
 from imsync.engine.carry_out import block, reconcile, view
 from imsync.engine.observe import observe
 from imsync.errors import ExternalError, Gone, Refused, Unavailable, Unknown
@@ -58,13 +59,19 @@ def prepare(
     sending: dict[Field, Write] = {}
     for field in wanted:
         seen, edit = current.standings[field].seen, current.standings[field].platform
+        try:
+            value = current.maps[field].encode(edit.value)
+        except NotLookedUp:
+            # Edited since names were looked up: it has its turn again, and is looked up then.
+            outbox.give_back(conn, claim, [field])
+            continue
         sending[field] = writes.remember(
             conn,
             claim.link_id,
             field,
             before=seen.value if seen else NEVER,
             as_of=seen.as_of if seen else current.link.created_at,
-            value=current.maps[field].encode(edit.value),
+            value=value,
             edit=edit,
             now=now,
         )
@@ -157,18 +164,27 @@ def settle(
         if not landed:
             writes.give_up(conn, write.link_id, [write.id])
             continue
-        at = landed[-1].at
+        # The log may have cut the time; the request had certainly not left before this.
+        at = max(landed[-1].at, write.sent_at)
         writes.landed(conn, write.id, at)
         if state.seen is None or at >= state.seen.as_of:
             _agree(conn, write, write.value, as_of=at)
             journal.confirmed(conn, write.link_id, write.field, write.edit, now=now)
+        _compare(conn, write, changes, now=now)
+
+
+def _compare(conn: Connection, write: Write, changes: Sequence[Change], *, now: Instant) -> None:
+    """What did it cover? The log may have been read past it while it was in doubt."""
+    (known,) = [one for one in writes.of_link(conn, write.link_id) if one.id == write.id]
+    lines = [change for change in changes if change.field is write.field]
+    of = links.get(conn, write.link_id).integration_id
+    log_feed.compare(conn, of, write.link_id, known, lines, now=now)
 
 
 def _may_be(change: Change, write: Write, translation: Translation) -> bool:
-    cut = change.at % 1_000 == 0  # PagerDuty's log may tell whole seconds only
     return (
         change.field is write.field
-        and change.at + 999 * cut >= write.as_of
+        and change.at + CUT >= write.as_of
         and translation.fits(change, write.value)
     )
 

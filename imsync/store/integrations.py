@@ -158,8 +158,31 @@ def note_sweep(conn: Connection, id_: str, at: Instant) -> None:
     conn.execute("UPDATE integrations SET last_sweep_at = ? WHERE id = ?", (at, id_))
 
 
+_ON_ITS_WAY = 10_000
+"""How long (ms) a line may be on its way into the log, and what we know into the database."""
+
+
 def note_log_read(conn: Connection, id_: str, to: Instant) -> None:
-    conn.execute("UPDATE integrations SET log_read_to = ? WHERE id = ?", (to, id_))
+    """The log has been read up to then, but for what may have been edited under a write of ours.
+
+    While a write is under way or in doubt, or has only just landed, the log is read again
+    from where we looked before it: only then can it be told what it covered.
+    """
+    conn.execute(
+        """
+        UPDATE integrations SET log_read_to = MIN(:to, COALESCE((
+            SELECT MIN(as_of) FROM (
+                SELECT w.as_of FROM writes w JOIN links l ON l.id = w.link_id
+                 WHERE l.integration_id = :id
+                   AND (w.state IN ('sending', 'unknown') OR w.state = 'done' AND w.at > :recent)
+                 UNION ALL
+                SELECT f.as_of FROM link_fields f JOIN links l ON l.id = f.link_id
+                  JOIN outbox o ON o.link_id = f.link_id AND o.what = f.field
+                 WHERE l.integration_id = :id AND o.state = 'sending')), :to))
+         WHERE id = :id
+        """,
+        {"id": id_, "to": to, "recent": to - _ON_ITS_WAY},
+    )
 
 
 def note_healed(conn: Connection, id_: str, count: int) -> None:

@@ -118,13 +118,13 @@ def put_off(conn: Connection, claim: Claim, *, until: Instant, because: str) -> 
         )
 
 
-def give_back(conn: Connection, claim: Claim) -> None:
-    """Return the lease as if it had never been taken: it was not the work that failed."""
-    for what, attempt in claim.attempts.items():
+def give_back(conn: Connection, claim: Claim, whats: Iterable[str] | None = None) -> None:
+    """Return the lease on these (or all) as if it had never been taken: nothing of it failed."""
+    for what in claim.attempts if whats is None else whats:
         conn.execute(
             "UPDATE outbox SET state = 'pending', leased_until = NULL, attempt = attempt - 1"
             f" WHERE {_HELD}",
-            (claim.link_id, what, attempt),
+            (claim.link_id, what, claim.attempts[what]),
         )
 
 

@@ -236,7 +236,7 @@ class Road:
     there: Elsewhere
     turn: Callable[[], Awaitable[None]]
     trouble: float = 0.0
-    answering: bool = False  # what was asked is done, and not yet told
+    answering: bool = False  # what was written stands there, and nobody has told us yet
 
     async def fetch(self, external_id: str) -> Snapshot:
         sent = await self._arrive()
@@ -365,7 +365,7 @@ class Road:
         return sent
 
     async def _answer(self, answer: Told, *, writes: bool = False) -> Told:
-        self.answering = True
+        self.answering = writes
         await self.turn()
         self.answering = False
         if self.trouble and self.there.rng.random() < self.trouble:
