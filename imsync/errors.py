@@ -12,7 +12,8 @@
         │   └── Unknown    ... or perhaps did: no answer  -> settle before deciding again
         ├── Unauthorized   ... with these credentials     -> suspend the integration
         └── Refused        ... and never will             -> dead letter
-            └── Gone       ... for it does not exist      -> look it up again
+            ├── Gone       ... for it does not exist      -> look it up again
+            └── NoSuchUser ... for that person            -> ask as the integration's own user
 
 Anything else is a bug. Raised by a connector, it costs the one item in hand an
 attempt; raised by the database, it stops the daemon.
@@ -76,9 +77,12 @@ class Unavailable(ExternalError):
 
     code = "external_unavailable"
 
-    def __init__(self, message: str, *, hint: str = "", retry_after: int = 0) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after: int = 0, limited: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after  # milliseconds; 0 if the external system did not say
+        self.limited = limited  # we asked too often; others who ask now would only add to it
 
 
 class Unknown(Unavailable):
@@ -108,3 +112,9 @@ class Gone(Refused):
     """What we asked for does not exist there (any more)."""
 
     code = "external_not_found"
+
+
+class NoSuchUser(Refused):
+    """The person on whose behalf we asked is not known there."""
+
+    code = "external_no_such_user"

@@ -20,6 +20,7 @@ from imsync.core.merge import Direction
 from imsync.daemon import connecting, ids
 from imsync.engine import configure, edits
 from imsync.engine.fleet import Crew, Fleet, recover
+from imsync.engine.status import sync_status
 from imsync.sandbox.sandbox import Sandbox
 from imsync.store import conflicts, dead_letters, incidents, integrations, links
 from imsync.store.conflicts import Conflict
@@ -31,6 +32,8 @@ from imsync.store.links import FieldState
 from tests.conftest import Clock
 
 Json = dict[str, Any]
+
+ALICE = "alice@acme.example"
 
 
 class Town:
@@ -102,7 +105,9 @@ class Town:
 
     # --- this side
 
-    async def declare(self, title: str = "Checkout down", **values: Value) -> int:
+    async def declare(
+        self, title: str = "Checkout down", by: str | None = ALICE, **values: Value
+    ) -> int:
         given = {Field(name): value for name, value in values.items()}
         incident = await self.db.run(
             edits.declare,
@@ -110,14 +115,14 @@ class Town:
             integration=None,
             organization_id=None,
             incident_type=None,
-            by="alice@acme.example",
+            by=by,
             now=self.clock(),
         )
         return incident.id
 
-    async def edit(self, number: int = 1, **values: Value) -> None:
+    async def edit(self, number: int = 1, by: str | None = ALICE, **values: Value) -> None:
         given = {Field(name): value for name, value in values.items()}
-        await self.db.run(edits.update, number, given, by="alice@acme.example", now=self.clock())
+        await self.db.run(edits.update, number, given, by=by, now=self.clock())
 
     async def here(self, number: int = 1) -> Incident:
         return await self.db.read(incidents.get, number)
@@ -136,6 +141,10 @@ class Town:
         link = await self.db.read(links.between, "int_test", number)
         assert link is not None
         return (await self.db.read(links.fields, link.id))[Field(name)]
+
+    async def sync_status(self) -> Json:
+        trouble, now = self.crew.account.trouble, self.clock()
+        return await self.db.read(sync_status, await self.integration(), trouble=trouble, now=now)
 
     async def integration(self) -> Integration:
         return await self.db.read(integrations.get, "int_test")
@@ -159,10 +168,10 @@ class Town:
         assert before is not None
         return before
 
-    async def lose_the_answer_to_a_write(self) -> None:
-        """Make one outbound step whose write is carried out there and never answered."""
+    async def lose_the_answer_to(self, what: str) -> None:
+        """Make one outbound step whose `write` or `create` is carried out there, unanswered."""
         connector, faults = self.crew.account.connector, self.sandbox.faults
-        real = connector.write
+        real = getattr(connector, what)
 
         async def unheard(*given: Any, **named: Any) -> Any:
             faults.api_lost = 1.0
@@ -171,11 +180,11 @@ class Town:
             finally:
                 faults.api_lost = 0.0
 
-        connector.write = unheard  # type: ignore[method-assign]
+        setattr(connector, what, unheard)
         try:
             assert await self.crew.outbound.step()
         finally:
-            connector.write = real  # type: ignore[method-assign]
+            setattr(connector, what, real)
 
     # --- that side
 

@@ -43,7 +43,7 @@ def count(conn: Connection) -> dict[str, Any]:
     return {
         "schema": schema.version(conn),
         "sqlite": schema.sqlite_version(),
-        "integrations": [{"slug": row.slug, "state": row.state} for row in rows],
+        "integrations": [{"slug": row.slug, "name": row.name, "state": row.state} for row in rows],
         "pending": sum(
             outbox.pending(conn, id_)[0] + inbox.count_pending(conn, id_) for id_ in ids
         ),

@@ -147,8 +147,9 @@ def _secret_check(integration: Integration, there: bool) -> Check:
 
 async def status(request: web.Request) -> web.Response:
     context, integration = context_of(request), await _named(request)
-    found = await context.db.read(sync_status, integration, now=context.now())
     crew = context.fleet.crew(integration.id)
+    trouble = crew.account.trouble if crew else None
+    found = await context.db.read(sync_status, integration, trouble=trouble, now=context.now())
     heard = crew.account.limiter.heard if crew else None
     limit = {
         "limit": heard.limit if heard else None,

@@ -6,7 +6,7 @@ it can pay for it; times come back on our own clock; values come back in externa
 
 All of them raise `imsync.errors.ExternalError`: Unavailable (nothing changed there,
 later may do), Unknown (no answer: it may have been carried out), Unauthorized,
-Refused, Gone.
+Refused, Gone; those that act for somebody, NoSuchUser too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -151,15 +151,26 @@ class Draft:
     fields: Mapping[Field, Value]
     service_id: str
     description: str | None = None
+    actor: str | None = None  # on whose behalf; None: the integration's own user
+
+
+class Operation(StrEnum):
+    """Requests that an external system may limit more narrowly than the rest."""
+
+    CREATE = "create"
+    WRITE_MANY = "write-many"
+    ON_CALL = "on-call"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an answer said of the rate limit. `reset` is milliseconds from now."""
+    """What an answer to this operation said of the closest limit. `reset` is ms from now."""
 
     limit: int
     remaining: int
     reset: int
+    operation: Operation = Operation.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +289,14 @@ class Translation(Protocol):
     def is_description_note(self, text: str) -> bool:
         """Whether a note is one of those, whoever asks."""
 
-    def blocks(self, field: Field, snapshot: Snapshot) -> str | None:
-        """Why this field cannot be written to the incident as it stands; None if it can."""
+    def blocks(self, field: Field, snapshot: Snapshot, status: Value) -> str | None:
+        """Why this field cannot be written to the incident as it stands; None if it can.
+
+        `status` is the external one that it is to have after the write.
+        """
+
+    def resets(self, snapshot: Snapshot, status: Value) -> Sequence[Field]:
+        """The fields that writing this external status sets too, to what it likes."""
 
     def fits(self, change: Change, value: Value) -> bool:
         """Whether a change in the log may be the one that set this external value.

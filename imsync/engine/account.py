@@ -7,19 +7,31 @@ from random import Random
 from typing import TypeVar
 
 from imsync.connectors import TRANSLATIONS
-from imsync.connectors.base import LOOKED_UP, Connector, Entry, Kind, Snapshot, Translation
+from imsync.connectors.base import (
+    LOOKED_UP,
+    Connector,
+    Entry,
+    Kind,
+    Operation,
+    Snapshot,
+    Translation,
+)
 from imsync.core.fields import Field, Instant, Value
 from imsync.core.maps import NotLookedUp, NoTranslation
 from imsync.core.schedule import RetryPolicy
+from imsync.engine import acting
 from imsync.engine.carry_out import maps_of
 from imsync.engine.limiter import Limiter
-from imsync.errors import ExternalError, Gone, Unauthorized, Unknown
+from imsync.errors import ExternalError, Gone, NoSuchUser, Unauthorized, Unavailable, Unknown
 from imsync.store import directory, integrations
 from imsync.store.database import Connection, Database
 from imsync.store.integrations import Integration
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+_BLIND = 1_000
+"""How long (ms) to ask nothing more of what was refused as too often, when it is not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,14 @@ class Need:
     kind: Kind
     name: str | None = None
     id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """The other side does not answer as it should: since when, and what it did last."""
+
+    since: Instant
+    message: str
 
 
 @dataclass(slots=True)
@@ -43,6 +63,7 @@ class Account:
     rng: Random
     max_attempts: int
     priorities: dict[str, str] = field(default_factory=dict)  # name -> id
+    trouble: Trouble | None = None  # while requests fail
 
     @property
     def id(self) -> str:
@@ -56,24 +77,57 @@ class Account:
     def retries(self) -> RetryPolicy:
         return RetryPolicy(self.integration.backoff_multiplier, self.max_attempts)
 
-    async def ask(self, request: Callable[[], Awaitable[T]]) -> T:
+    async def ask(
+        self, request: Callable[[], Awaitable[T]], operation: Operation = Operation.OTHER
+    ) -> T:
         """Make one request to the other side, when there is a permit for it.
 
         This is the only place that meets a connector's bugs: they cost the item in hand
         an attempt, not the loop. Raises ExternalError.
         """
-        await self.limiter.acquire()
-        return await self.ask_at_once(request)
+        await self.limiter.acquire(operation)
+        return await self.ask_at_once(request, operation)
 
-    async def ask_at_once(self, request: Callable[[], Awaitable[T]]) -> T:
+    async def ask_at_once(
+        self, request: Callable[[], Awaitable[T]], operation: Operation = Operation.OTHER
+    ) -> T:
         """The same with a permit that the caller has acquired."""
         try:
-            return await request()
+            answer = await request()
+        except Unavailable as error:
+            if error.limited:
+                self.limiter.close(operation, for_ms=error.retry_after or _BLIND)
+            else:
+                since = self.trouble.since if self.trouble else self.now()
+                self.trouble = Trouble(since, str(error))
+            raise
         except ExternalError:
+            self.trouble = None  # it said no, so it is there
             raise
         except Exception as error:
             log.exception("%s: a bug in the connector", self.integration.slug)
             raise Unknown(f"a bug in the connector: {type(error).__name__}") from error
+        self.trouble = None
+        return answer
+
+    async def ask_for(
+        self,
+        actor: str | None,
+        request: Callable[[str | None], Awaitable[T]],
+        operation: Operation = Operation.OTHER,
+    ) -> tuple[T, str | None]:
+        """Make a request on somebody's behalf, with a permit that the caller has acquired.
+
+        The answer, and as whom it was made: as the integration's own user (None) when the
+        other side no longer knows that person. Raises ExternalError.
+        """
+        try:
+            return await self.ask_at_once(lambda: request(actor), operation), actor
+        except NoSuchUser as error:
+            assert actor is not None  # nobody else can be unknown there
+            log.warning("%s: %s", self.integration.slug, error)
+            await self.db.run(keep, self.id, [Entry(Kind.USER, actor, None)], now=self.now())
+        return await self.ask(lambda: request(None), operation), None
 
     async def suspended(self) -> bool:
         current = await self.db.read(integrations.get, self.id)
@@ -82,7 +136,8 @@ class Account:
     async def suspend(self, error: Unauthorized) -> None:
         """Stop until the test passes: one alarm, and no dead letters for what waits."""
         log.error("%s: suspended: %s %s", self.integration.slug, error, error.hint)
-        await self.db.run(integrations.suspend, self.id, str(error))
+        because = f"{error}; {error.hint}" if error.hint else str(error)
+        await self.db.run(integrations.suspend, self.id, because)
 
     async def look_up(self, needs: Iterable[Need]) -> None:
         """Look names up and keep what was found, also that there was nothing.
@@ -125,9 +180,12 @@ def needs(
     *,
     snapshots: Iterable[Snapshot] = (),
     outgoing: Iterable[tuple[Field, Value]] = (),
+    people: Iterable[str] = (),
 ) -> list[Need]:
-    """What has to be looked up before these snapshots can be read and these values written."""
-    maps = maps_of(conn, integrations.get(conn, integration_id))
+    """What has to be looked up before these snapshots can be read, and these values written
+    on behalf of these people."""
+    integration = integrations.get(conn, integration_id)
+    maps = maps_of(conn, integration)
     found: dict[Need, None] = {}
     for snapshot in snapshots:
         learnt = {(entry.kind, entry.id) for entry in snapshot.learnt}
@@ -140,7 +198,8 @@ def needs(
                     found[Need(kind, id=id_)] = None
                 except NoTranslation:
                     continue
-    for field_, value in outgoing:
+    makers = [(Field.ASSIGNED_TO, by) for by in people if acting.may_act(integration, by)]
+    for field_, value in [*outgoing, *makers]:
         if field_ in LOOKED_UP and value is not None:
             try:
                 maps[field_].encode(value)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Instant
 from imsync.core.merge import Direction, Strategy
+from imsync.engine import linking
 from imsync.engine.rules import decide_anew
 from imsync.errors import UserError
 from imsync.store import directory, integrations
@@ -81,12 +82,15 @@ def change(
     if webhook_secret:
         integrations.set_secret(conn, integration.id, webhook_secret, now=now)
     if given.keys() & {"base_url", "token"}:
-        # Another account, perhaps: its names are other names, and it may let us in.
+        # Another account, perhaps: its names are other names.
         directory.clear(conn, integration.id)
-        integrations.suspend(conn, integration.id, None)
+    if given.keys() & {"base_url", "token", "from_email"}:
+        integrations.suspend(conn, integration.id, None)  # it may let us in now
+    changed = integrations.get(conn, integration.id)
+    linking.end_waiting(conn, changed, now=now)
     if given.keys() & {"sync_direction", "conflict_strategy"}:
         decide_anew(conn, integration.id, now=now)
-    return integrations.get(conn, integration.id)
+    return changed
 
 
 def delete(conn: Connection, name: str) -> str:

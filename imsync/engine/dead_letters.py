@@ -1,9 +1,9 @@
 """A person's answer to a dead letter: try it again, or let it go."""
 
 from imsync.core.fields import Field, Instant
-from imsync.core.schedule import handicap
+from imsync.engine import linking
 from imsync.engine.carry_out import reconcile
-from imsync.store import dead_letters, inbox, incidents, links, outbox
+from imsync.store import dead_letters, inbox, links
 from imsync.store.database import Connection
 from imsync.store.dead_letters import DeadLetter
 
@@ -22,9 +22,7 @@ def retry(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
         links.set_blocked(conn, letter.link_id, field, None)
         reconcile(conn, letter.link_id, now=now, fields=[field])
     elif letter.link_id is not None and letter.incident_id is not None:
-        severity = incidents.get(conn, letter.incident_id)[Field.SEVERITY]
-        first = handicap(severity, None)
-        outbox.owe(conn, letter.link_id, outbox.CREATE, handicap=first, now=now)
+        linking.owe_creation(conn, letter.link_id, letter.incident_id, now=now)
     return letter
 
 

@@ -49,7 +49,7 @@ def declare(
 
 
 def _must_take(integration: Integration) -> None:
-    if linking.takes(integration):
+    if linking.takes(integration) and integration.default_service is not None:
         return
     slug = integration.slug
     if not integration.enabled:

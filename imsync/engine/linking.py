@@ -21,6 +21,7 @@ from imsync.core.fields import (
 )
 from imsync.core.maps import NoTranslation
 from imsync.core.schedule import handicap
+from imsync.engine import acting
 from imsync.engine.carry_out import maps_of, reconcile
 from imsync.engine.observe import learn, observe
 from imsync.errors import Clash, NotFound
@@ -62,23 +63,34 @@ def incident_of(key: str | None) -> int | None:
 
 
 def takes(integration: Integration) -> bool:
-    """Whether what is declared here is created there."""
-    return (
-        integration.enabled
-        and integration.sync_direction.lets(Side.PLATFORM)
-        and integration.default_service is not None
-    )
+    """Whether what is declared here is to be created there."""
+    return integration.enabled and integration.sync_direction.lets(Side.PLATFORM)
 
 
 def begin(conn: Connection, integration: Integration, incident_id: int, *, now: Instant) -> None:
-    """Owe the incident's creation there. Raises Clash where it is linked already."""
+    """Owe the incident's creation there, or let it wait until there is a service to create it in.
+
+    Raises Clash where it is linked already.
+    """
     if links.between(conn, integration.id, incident_id):
         raise Clash(f"{incidents.public_id(incident_id)} is linked in {integration.slug} already")
     link_id = links.create(
         conn, integration_id=integration.id, incident_id=incident_id, external_id=None, now=now
     )
+    if integration.default_service is not None:
+        owe_creation(conn, link_id, incident_id, now=now)
+
+
+def owe_creation(conn: Connection, link_id: int, incident_id: int, *, now: Instant) -> None:
     severity = incidents.get(conn, incident_id)[Field.SEVERITY]
     outbox.owe(conn, link_id, outbox.CREATE, handicap=handicap(severity, None), now=now)
+
+
+def end_waiting(conn: Connection, integration: Integration, *, now: Instant) -> None:
+    """Owe the creation of what waited for a service, if there is one now."""
+    if integration.default_service is not None:
+        for link in links.waiting(conn, integration.id):
+            owe_creation(conn, link.id, link.incident_id, now=now)
 
 
 def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
@@ -90,6 +102,7 @@ def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
     integration = integrations.get(conn, link.integration_id)
     if integration.default_service is None:
         return None
+    links.set_service(conn, link.id, integration.default_service)
     incident = incidents.get(conn, link.incident_id)
     maps = maps_of(conn, integration)
     values: dict[Field, Value] = {}
@@ -108,11 +121,15 @@ def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
         writes.remember(
             conn, link.id, field, as_of=link.created_at, value=values[field], edit=edit, now=now
         )
+    declared_by, assignee = incident.edits[Field.TITLE].by, incident[Field.ASSIGNED_TO]
+    # Whoever creates an incident for themselves has acknowledged it, and nobody is paged.
+    own = (declared_by or "").casefold() == (assignee or "").casefold()
     return Draft(
         key=key_of(incident.id),
         fields={field: value for field, value in values.items() if field not in _NOT_FIELDS},
         service_id=integration.default_service,
         description=values.get(Field.DESCRIPTION),
+        actor=None if own else acting.actor(conn, integration, declared_by),
     )
 
 
@@ -160,7 +177,9 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
         integration_id=link.integration_id,
         external_id=snapshot.external_id,
     )
-    journal.confirmed(conn, link.id, Field.TITLE, incident.edits[Field.TITLE], now=now)
+    for field, write in sent.items():
+        said = "the external side was created with it"
+        journal.confirmed(conn, link.id, field, write.edit, because=said, now=now)
     links.note_confirmed(conn, link.id, now)
     reconcile(conn, link.id, now=now)
 

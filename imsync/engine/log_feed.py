@@ -18,10 +18,14 @@ from imsync.engine.observe import uncover
 from imsync.store import integrations, links, writes
 from imsync.store.database import Connection
 from imsync.store.directory import Directory
+from imsync.store.integrations import Integration
 from imsync.store.writes import Landed
 
 _NEAR = 5_000
 """How far (ms) a line of the log may be from our write and still be it."""
+
+_TOGETHER = 1_000
+"""How far apart (ms) the log may put what one request did: its seconds are cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,50 +60,47 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
     again changes nothing, so the log counts as read only when all it led to has been seen.
     """
     integration = integrations.get(conn, integration_id)
-    translation = TRANSLATIONS[integration.integration_type]
     directory = Directory(conn, integration_id)
-    by_field: dict[tuple[str, Field], list[Change]] = defaultdict(list)
+    by_incident: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
-        by_field[change.external_id, change.field].append(change)
+        by_incident[change.external_id].append(change)
     told: dict[tuple[str, Field], Theirs] = {}
-    for (external_id, field), lines in by_field.items():
+    for external_id, lines in by_incident.items():
         link = links.to(conn, integration_id, external_id)
         if link is None:
             continue
-        ours = [write for write in writes.of_link(conn, link.id) if write.field is field]
-        mine = [_own_line(write, lines, translation) for write in ours]
-        theirs = [
-            _edit(line, directory)
-            for at, line in enumerate(lines)
-            if not any(
-                at in own or (own and _same_hand(line, lines[own[0]], write))
-                for write, own in zip(ours, mine, strict=True)
-            )
-        ]
-        for edit in theirs:
-            links.note_theirs(conn, link.id, field, edit.at)
-        if theirs:
-            told[external_id, field] = theirs[-1]
-        for write in ours:
-            compare(conn, integration_id, link.id, write, lines, now=now)
+        ours = writes.of_link(conn, link.id)
+        own = _own_lines(ours, lines, translation_of(integration))
+        for line in lines:
+            if not _is_ours(line, own):
+                edit = _edit(line, directory)
+                links.note_theirs(conn, link.id, line.field, edit.at)
+                told[external_id, line.field] = edit
+        compare(conn, integration, link.id, ours, lines, now=now)
     return Told(told)
 
 
 def compare(
     conn: Connection,
-    integration_id: str,
+    integration: Integration,
     link_id: int,
-    write: Landed,
+    ours: Iterable[Landed],
     lines: Sequence[Change],
     *,
     now: Instant,
 ) -> None:
-    """Find the edit that a write of ours covered, in the lines of its field."""
-    translation = TRANSLATIONS[integrations.get(conn, integration_id).integration_type]
-    covered = _covered(write, lines, _own_line(write, lines, translation), translation)
-    if covered is not None and covered.value not in write.written.covered:
-        edit = _edit(covered, Directory(conn, integration_id))
-        uncover(conn, link_id, write, edit, now=now)
+    """Find the edits that these writes of ours covered, in the lines of their incident."""
+    translation = translation_of(integration)
+    own = _own_lines(writes.of_link(conn, link_id), lines, translation)
+    for write in ours:
+        covered = _covered(write, lines, own, translation)
+        if covered is not None and covered.value not in write.written.covered:
+            edit = _edit(covered, Directory(conn, integration.id))
+            uncover(conn, link_id, write, edit, now=now)
+
+
+def translation_of(integration: Integration) -> Translation:
+    return TRANSLATIONS[integration.integration_type]
 
 
 def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> Instant | None:
@@ -129,41 +130,50 @@ def dated(
     integration = integrations.get(conn, integration_id)
     directory = Directory(conn, integration_id)
     edits = {(line.external_id, line.field): _edit(line, directory) for line in changes}
-    return Told(edits).dates(snapshot, TRANSLATIONS[integration.integration_type])
+    return Told(edits).dates(snapshot, translation_of(integration))
 
 
-def _own_line(write: Landed, lines: Sequence[Change], translation: Translation) -> list[int]:
-    """Which lines tell of this write: a value of several parts makes several."""
-    return [
-        at
-        for at, line in enumerate(lines)
-        if abs(line.at - write.written.at) <= _NEAR
+def _tells_of(line: Change, write: Landed, translation: Translation) -> bool:
+    """Whether this line may tell of that write: a value of several parts makes several."""
+    return (
+        line.field is write.field
+        and abs(line.at - write.written.at) <= _NEAR
         and translation.fits(line, write.written.value)
         and line.at + CUT >= write.written.as_of
-    ]
+    )
+
+
+def _own_lines(
+    ours: Iterable[Landed], lines: Sequence[Change], translation: Translation
+) -> list[Change]:
+    return [line for line in lines if any(_tells_of(line, write, translation) for write in ours)]
+
+
+def _is_ours(line: Change, own: Iterable[Change]) -> bool:
+    """Whether it is a line of our own, or tells what the same request did on its way.
+
+    Acknowledging what is resolved first triggers it anew; raising an urgency un-acknowledges.
+    What the same user did in the same moment was our write too, and covered nothing.
+    """
+    return any(line.by_id == one.by_id and abs(line.at - one.at) <= _TOGETHER for one in own)
 
 
 def _covered(
-    write: Landed, lines: Sequence[Change], own: Sequence[int], translation: Translation
+    write: Landed, lines: Sequence[Change], own: Sequence[Change], translation: Translation
 ) -> Change | None:
-    """The line before ours, if it was written after our look and tells of another value.
-
-    One write may make several lines: acknowledging what is resolved first triggers it anew.
-    What the same user did in that moment was our write too, and covered nothing.
-    """
-    written, at = write.written, (own[0] if own else 0) - 1
-    while at >= 0 and _same_hand(lines[at], lines[own[0]], write):
-        at -= 1
-    if at < 0:
+    """The line before ours, if it was written after our look and tells of another value."""
+    written = write.written
+    of_field = [line for line in lines if line.field is write.field]
+    mine = [at for at, line in enumerate(of_field) if _tells_of(line, write, translation)]
+    before = of_field[: mine[0]] if mine else []
+    while before and _is_ours(before[-1], own):
+        before.pop()
+    if not before:
         return None
-    line = lines[at]
+    line = before[-1]
     unseen = line.at + CUT > written.as_of and written.before is not NEVER
     known = isinstance(written.before, str | None) and translation.fits(line, written.before)
     return line if unseen and not known else None
-
-
-def _same_hand(line: Change, own: Change, write: Landed) -> bool:
-    return line.by_id == own.by_id and abs(line.at - write.written.at) <= _NEAR
 
 
 def _edit(line: Change, directory: Directory) -> Theirs:

@@ -1,11 +1,12 @@
 """Is it in sync? What people ask of an integration, gathered in one look."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Field, Instant
 from imsync.core.merge import Verdict
+from imsync.engine.account import Trouble
 from imsync.store import conflicts, dead_letters, inbox, integrations, journal, links, outbox
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
@@ -13,15 +14,25 @@ from imsync.store.integrations import Integration
 _LAGS = 1_000
 
 
-def sync_status(conn: Connection, integration: Integration, *, now: Instant) -> dict[str, Any]:
-    """How an integration is doing. Times in ms since 1970; lags in ms over the last edits."""
+def sync_status(
+    conn: Connection, integration: Integration, *, trouble: Trouble | None, now: Instant
+) -> dict[str, Any]:
+    """How an integration is doing. Times in ms since 1970; lags in ms over the last edits.
+
+    `trouble`: the other side has not answered since then.
+    """
     owed, oldest = outbox.pending(conn, integration.id)
     blocked = links.count_blocked(conn, integration.id)
     pending_conflicts = conflicts.count_pending(conn, integration.id)
     dead = dead_letters.count(conn, integration.id)
     rules = integrations.rules(conn, integration.id)
     observed = TRANSLATIONS[integration.integration_type].observed
-    problems = _problems(integration, oldest=oldest, dead=dead, now=now)
+    waiting = len(links.waiting(conn, integration.id))
+    problems = [
+        *_ours(integration, waiting=waiting),
+        *_theirs(integration, trouble, oldest=oldest, now=now),
+        *_for_people(integration, conflicts=pending_conflicts, dead=dead),
+    ]
     return {
         "integration": integration.slug,
         "state": integration.state,
@@ -31,6 +42,7 @@ def sync_status(conn: Connection, integration: Integration, *, now: Instant) -> 
         "conflict_strategy": integration.conflict_strategy,
         "links": links.count(conn, integration.id),
         "pending": owed,
+        "waiting_for_a_service": waiting,
         "pending_inbound": inbox.count_pending(conn, integration.id),
         "oldest_pending_at": oldest,
         "fields": [
@@ -58,20 +70,40 @@ _LONG = 120_000
 """Owed for longer than this (ms): something is in the way."""
 
 
-def _problems(
-    integration: Integration, *, oldest: Instant | None, dead: int, now: Instant
-) -> list[str]:
+def _ours(integration: Integration, *, waiting: int) -> Iterator[str]:
+    """What is missing in how it is configured."""
     slug = integration.slug
-    problems = []
-    if because := integration.suspended_because:
-        problems.append(f"suspended: {because}; mend it, then `im integration test {slug}`")
     if integration.enabled and integration.token is None:
-        problems.append(f"no token: `im integration configure {slug} --token-file FILE`")
+        yield f"no token: `im integration configure {slug} --token-file FILE`"
+    if waiting:
+        what = "incident waits" if waiting == 1 else "incidents wait"
+        hint = f"`im integration configure {slug} --default-service ID`"
+        yield f"{waiting} {what} for a service to be created in: {hint}"
+
+
+def _theirs(
+    integration: Integration, trouble: Trouble | None, *, oldest: Instant | None, now: Instant
+) -> Iterator[str]:
+    """What the other side does not do."""
+    if because := integration.suspended_because:
+        hint = f"mend it, then `im integration test {integration.slug}`"
+        yield f"suspended: {because}; {hint}"
+    if trouble is not None:
+        yield f"no good answer for {(now - trouble.since) // 1000} s: {trouble.message}"
     if oldest is not None and now - oldest > _LONG:
-        problems.append(f"an edit has been waiting for {(now - oldest) // 1000} s to be sent")
+        yield f"an edit has been waiting for {(now - oldest) // 1000} s to be sent"
+
+
+def _for_people(integration: Integration, *, conflicts: int, dead: int) -> Iterator[str]:
+    """What only a person can go on with."""
+    slug = integration.slug
+    if conflicts:
+        what = "conflict waits" if conflicts == 1 else "conflicts wait"
+        hint = f"`im conflict list --integration {slug} --status pending`"
+        yield f"{conflicts} {what} for a person: {hint}"
     if dead:
-        problems.append(f"{dead} dead letters: `im integration dlq {slug}`")
-    return problems
+        what = "dead letter" if dead == 1 else "dead letters"
+        yield f"{dead} {what}: `im integration dlq {slug}`"
 
 
 def _lag(sorted_ms: Sequence[int]) -> dict[str, int | None]:

@@ -1,35 +1,38 @@
-"""What a write does to the rows: before its request leaves, and whatever comes of it."""
+"""What a write does to the rows: before its request leaves, and when it was carried out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Change, Snapshot, Translation
 from imsync.core.covered import CUT
-from imsync.core.fields import NEVER, Base, Field, Instant, Seen, Value
+from imsync.core.fields import NEVER, Base, Field, Instant, Seen, Side, Value
 from imsync.core.maps import NotLookedUp, NoTranslation, ValueMap
 from imsync.core.merge import Decision, Verdict
-from imsync.engine import linking, log_feed
-from imsync.engine.carry_out import block, reconcile, view
+from imsync.core.plan import Blocked
+from imsync.engine import acting, linking, log_feed
+from imsync.engine.carry_out import View, block, reconcile, view
 from imsync.engine.observe import observe
-from imsync.errors import ExternalError, Gone, Refused, Unavailable, Unknown
-from imsync.store import (
-    dead_letters,
-    incidents,
-    integrations,
-    journal,
-    links,
-    outbox,
-    writes,
-)
+from imsync.store import incidents, integrations, journal, links, outbox, writes
 from imsync.store.database import Connection
 from imsync.store.outbox import Claim
 from imsync.store.writes import Write
 
 
-def outgoing_values(conn: Connection, incident_id: int) -> list[tuple[Field, Value]]:
-    edits = incidents.get(conn, incident_id).edits
-    return [(field, edit.value) for field, edit in edits.items()]
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Fields that leave in one request, on behalf of `actor` (None: the integration's user)."""
+
+    actor: str | None
+    writes: dict[Field, Write]
+
+
+def outgoing(conn: Connection, claim: Claim) -> tuple[list[tuple[Field, Value]], set[str]]:
+    """Every value that may leave, and who made the edits that are owed."""
+    incident = incidents.get(conn, links.get(conn, claim.link_id).incident_id)
+    values = [(field, edit.value) for field, edit in incident.edits.items()]
+    owed = [Field.TITLE] if claim.creates else claim.fields
+    return values, {by for field in owed if (by := incident.edits[field].by)}
 
 
 def look(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant) -> list[Field]:
@@ -37,22 +40,43 @@ def look(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant) ->
     observe(conn, claim.link_id, snapshot, now=now)
     decisions = reconcile(conn, claim.link_id, now=now)
     translation = translation_of(conn, claim.link_id)
-    wanted: list[Field] = []
-    for field in claim.fields:
-        decision = decisions.get(field)
-        if isinstance(decision, Decision) and decision.verdict is Verdict.PUSH:
-            reason = translation.blocks(field, snapshot)
-            if reason is None:
+    wanted = [field for field in claim.fields if _pushes(decisions.get(field))]
+    status = snapshot.fields.get(Field.STATUS)
+    if Field.STATUS in wanted:
+        current = view(conn, claim.link_id)
+        status = current.maps[Field.STATUS].encode(current.incident[Field.STATUS])
+        # What the new status would set there by itself is ours to say, in the same request.
+        for field in translation.resets(snapshot, status):
+            if field not in wanted and _can_say(current, field):
+                if field not in claim.attempts:
+                    outbox.join(conn, claim, field, now=now)
                 wanted.append(field)
-                continue
+    for field in claim.fields:
+        if field in wanted and (reason := translation.blocks(field, snapshot, status)):
             block(conn, claim.link_id, field, reason)
-        outbox.settle(conn, claim, [field])
+            wanted.remove(field)
+        if field not in wanted:
+            outbox.settle(conn, claim, [field])
     return wanted
 
 
-def prepare(
-    conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant
-) -> dict[Field, Write]:
+def _pushes(decision: Decision | Blocked | None) -> bool:
+    return isinstance(decision, Decision) and decision.verdict is Verdict.PUSH
+
+
+def _can_say(current: View, field: Field) -> bool:
+    """Whether our value of a field that nobody has edited may be written."""
+    standing, terms = current.standings[field], current.terms[field]
+    if standing.held or standing.platform.value is None or not terms.direction.lets(Side.PLATFORM):
+        return False
+    try:
+        current.maps[field].encode(standing.platform.value)
+    except NoTranslation:
+        return False
+    return True
+
+
+def prepare(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant) -> list[Batch]:
     """Read the values at the last moment, and remember what we are about to write over what."""
     wanted = look(conn, claim, snapshot, now=now)
     current = view(conn, claim.link_id)
@@ -75,7 +99,26 @@ def prepare(
             edit=edit,
             now=now,
         )
-    return sending
+    return _batches(conn, current, snapshot, sending)
+
+
+def _batches(
+    conn: Connection, current: View, snapshot: Snapshot, sending: Mapping[Field, Write]
+) -> list[Batch]:
+    """One request for each person, the status last, with what it would reset.
+
+    Other fields may undo a status there: raising the urgency un-acknowledges. A description
+    has a request of its own.
+    """
+    integration, status = current.integration, sending.get(Field.STATUS)
+    resets = translation_of(conn, current.link.id).resets(snapshot, status.value) if status else ()
+    found: dict[tuple[bool, str | None], Batch] = {}
+    for field, write in sending.items():
+        maker = status if status and field in resets else write
+        actor = acting.actor(conn, integration, maker.edit.by)
+        batch = found.setdefault((field is Field.DESCRIPTION, actor), Batch(actor, {}))
+        batch.writes[field] = write
+    return sorted(found.values(), key=lambda batch: Field.STATUS in batch.writes)
 
 
 def confirm(
@@ -84,6 +127,7 @@ def confirm(
     sending: Mapping[Field, Write],
     snapshot: Snapshot,
     *,
+    actor: str | None,
     now: Instant,
 ) -> None:
     """They have it: the base moves to what the answer says they now hold.
@@ -93,7 +137,13 @@ def confirm(
     if not outbox.holds(conn, claim, sending):
         return  # the lease is another's by now, who settles these writes first
     link_id = claim.link_id
-    rest = {field: value for field, value in snapshot.fields.items() if field not in sending}
+    # What is yet to be sent was looked at before; this request may have moved it on its way.
+    unsent = {write.field for write in writes.unsettled(conn, link_id)} - sending.keys()
+    rest = {
+        field: value
+        for field, value in snapshot.fields.items()
+        if field not in sending and field not in unsent
+    }
     observe(conn, link_id, replace(snapshot, fields=rest), now=now)
     maps = view(conn, link_id).maps
     outbox.settle(conn, claim, sending)
@@ -102,7 +152,7 @@ def confirm(
         got = snapshot.fields.get(field, write.value)
         if got == write.value or _reads_as(maps[field], got, write.edit.value):
             _agree(conn, write, got, as_of=now)
-            journal.confirmed(conn, link_id, field, write.edit, now=now)
+            _journal(conn, write, actor, now=now)
         elif got == write.before:
             links.set_seen(conn, link_id, field, Seen(got, now, now))
             block(conn, link_id, field, f"it was told {write.value!r} and kept {got!r}")
@@ -112,6 +162,12 @@ def confirm(
             links.set_seen(conn, link_id, field, Seen(got, now, now))
     links.note_confirmed(conn, link_id, now)
     reconcile(conn, link_id, now=now)
+
+
+def _journal(conn: Connection, write: Write, actor: str | None, *, now: Instant) -> None:
+    integration = integrations.get(conn, links.get(conn, write.link_id).integration_id)
+    said = acting.said(integration, write.edit.by, actor)
+    journal.confirmed(conn, write.link_id, write.field, write.edit, because=said, now=now)
 
 
 def _agree(conn: Connection, write: Write, there: Value, *, as_of: Instant) -> None:
@@ -137,7 +193,7 @@ def confirm_created(
 
 
 def confirm_description(
-    conn: Connection, claim: Claim, write: Write, note_id: str, *, now: Instant
+    conn: Connection, claim: Claim, write: Write, note_id: str, *, actor: str | None, now: Instant
 ) -> None:
     links.set_description_note(conn, claim.link_id, note_id)
     if not outbox.holds(conn, claim, [write.field]):
@@ -146,7 +202,7 @@ def confirm_description(
     writes.landed(conn, write.id, now)
     base = Base(write.edit.value, write.value, write.edit.at)
     links.set_base(conn, claim.link_id, write.field, base)
-    journal.confirmed(conn, claim.link_id, write.field, write.edit, now=now)
+    _journal(conn, write, actor, now=now)
     reconcile(conn, claim.link_id, now=now)
 
 
@@ -169,16 +225,16 @@ def settle(
         writes.landed(conn, write.id, at)
         if state.seen is None or at >= state.seen.as_of:
             _agree(conn, write, write.value, as_of=at)
-            journal.confirmed(conn, write.link_id, write.field, write.edit, now=now)
+            said = "the external log says that it arrived"
+            journal.confirmed(conn, write.link_id, write.field, write.edit, because=said, now=now)
         _compare(conn, write, changes, now=now)
 
 
 def _compare(conn: Connection, write: Write, changes: Sequence[Change], *, now: Instant) -> None:
     """What did it cover? The log may have been read past it while it was in doubt."""
-    (known,) = [one for one in writes.of_link(conn, write.link_id) if one.id == write.id]
-    lines = [change for change in changes if change.field is write.field]
-    of = links.get(conn, write.link_id).integration_id
-    log_feed.compare(conn, of, write.link_id, known, lines, now=now)
+    known = [one for one in writes.of_link(conn, write.link_id) if one.id == write.id]
+    integration = integrations.get(conn, links.get(conn, write.link_id).integration_id)
+    log_feed.compare(conn, integration, write.link_id, known, changes, now=now)
 
 
 def _may_be(change: Change, write: Write, translation: Translation) -> bool:
@@ -187,75 +243,6 @@ def _may_be(change: Change, write: Write, translation: Translation) -> bool:
         and change.at + CUT >= write.as_of
         and translation.fits(change, write.value)
     )
-
-
-def refuse(
-    conn: Connection,
-    claim: Claim,
-    sending: Mapping[Field, Write],
-    error: Refused,
-    *,
-    now: Instant,
-) -> None:
-    """These fields were refused. A status that is not taken is a fact of life, not an alarm."""
-    writes.give_up(conn, claim.link_id, [write.id for write in sending.values()])
-    outbox.settle(conn, claim, sending)
-    for field in sending:
-        block(conn, claim.link_id, field, str(error))
-        if field is not Field.STATUS:
-            _dead_letter(conn, claim, field, error, now=now)
-
-
-def bury(conn: Connection, claim: Claim, error: ExternalError, *, now: Instant) -> None:
-    """Give up on all of a claim, saying why; its fields stand still until either side changes."""
-    writes.give_up(conn, claim.link_id)
-    outbox.settle(conn, claim)
-    if isinstance(error, Gone) and not claim.creates:
-        linking.gone(conn, claim.link_id, because=str(error), now=now)
-        return
-    for what in claim.attempts:
-        if what != outbox.CREATE:
-            block(conn, claim.link_id, Field(what), str(error))
-        _dead_letter(conn, claim, what, error, now=now)
-
-
-def _dead_letter(
-    conn: Connection, claim: Claim, what: str, error: ExternalError, *, now: Instant
-) -> None:
-    link = links.get(conn, claim.link_id)
-    value = None if what == outbox.CREATE else incidents.get(conn, link.incident_id)[Field(what)]
-    dead_letters.bury(
-        conn,
-        integration_id=link.integration_id,
-        link_id=link.id,
-        direction="outbound",
-        field=None if what == outbox.CREATE else what,
-        code=error.code,
-        message=str(error),
-        hint=error.hint,
-        attempts=claim.attempts[what],
-        body=value,
-        now=now,
-    )
-
-
-def put_off(
-    conn: Connection, claim: Claim, error: Unavailable, *, until: Instant | None, now: Instant
-) -> None:
-    """Try again at `until`; None: that was the last attempt."""
-    if isinstance(error, Unknown):
-        writes.doubt(conn, claim.link_id)
-    else:
-        writes.failed(conn, claim.link_id)
-    if until is None:
-        bury(conn, claim, error, now=now)
-    else:
-        outbox.put_off(conn, claim, until=until, because=str(error))
-
-
-def give_back(conn: Connection, claim: Claim) -> None:
-    writes.failed(conn, claim.link_id)
-    outbox.give_back(conn, claim)
 
 
 def translation_of(conn: Connection, link_id: int) -> Translation:

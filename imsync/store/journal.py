@@ -1,11 +1,26 @@
 """The journal: what was decided, when, from which edits, and why. Append-only."""
 
-from imsync.core.fields import Base, Edit, Field, Instant, Seen
+from dataclasses import dataclass
+from sqlite3 import Row
+
+from imsync.core.fields import Base, Edit, Field, Instant, Known, Seen
 from imsync.store.database import Connection
-from imsync.store.values import known_text, text_of
+from imsync.store.values import known_of, known_text, text_of, value_of
 
 CONFIRMED = "confirmed"
 """What is journalled beside the verdicts: a push has arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One decision about one field of a link, or (CONFIRMED) that a push has arrived."""
+
+    at: Instant
+    verdict: str
+    because: str
+    base: Known  # the platform's half
+    platform: Edit
+    external: Edit | None  # None: nobody had looked
 
 
 def write(
@@ -48,19 +63,44 @@ def write(
     )
 
 
-def confirmed(conn: Connection, link_id: int, field: Field, edit: Edit, *, now: Instant) -> None:
+def confirmed(
+    conn: Connection, link_id: int, field: Field, edit: Edit, *, because: str, now: Instant
+) -> None:
     """The external side has this edit."""
     write(
         conn,
         link_id,
         field,
         CONFIRMED,
-        "the external side has it",
+        because,
         base=Base(),
         platform=edit,
         seen=None,
         lag=max(0, now - edit.at),
         now=now,
+    )
+
+
+def of_field(conn: Connection, link_id: int, field: Field, *, last: int = 50) -> list[Entry]:
+    """The last so many entries about a field of a link, oldest first."""
+    rows = conn.execute(
+        "SELECT * FROM journal WHERE link_id = ? AND field = ? ORDER BY id DESC LIMIT ?",
+        (link_id, field, last),
+    ).fetchall()
+    return [_entry(row) for row in reversed(rows)]
+
+
+def _entry(row: Row) -> Entry:
+    external = None
+    if row["external"] is not None:
+        external = Edit(value_of(row["external"]), row["external_at"], row["external_by"])
+    return Entry(
+        at=row["at"],
+        verdict=row["verdict"],
+        because=row["because"],
+        base=known_of(row["base_platform"]),
+        platform=Edit(value_of(row["platform"]), row["platform_at"], row["platform_by"]),
+        external=external,
     )
 
 

@@ -21,6 +21,7 @@ class Link:
     created_at: Instant
     last_observed_at: Instant | None
     last_confirmed_at: Instant | None
+    service_id: str | None  # where it was last asked to be created
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +129,32 @@ def believed_open(conn: Connection, integration_id: str) -> list[Link]:
     return [_link(row) for row in rows]
 
 
+def waiting(conn: Connection, integration_id: str) -> list[Link]:
+    """The links to be created, of incidents still open, whose creation is neither owed nor
+    given up on: there was no service to create them in."""
+    rows = conn.execute(
+        "SELECT l.* FROM links l JOIN incident_fields f"
+        "    ON f.incident_id = l.incident_id AND f.field = 'status'"
+        " WHERE l.integration_id = ? AND l.state = 'creating'"
+        "   AND f.value IN ('open', 'mitigated')"
+        "   AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.link_id = l.id)"
+        "   AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.link_id = l.id) ORDER BY l.id",
+        (integration_id,),
+    )
+    return [_link(row) for row in rows]
+
+
 def connect(conn: Connection, id_: int, *, external_id: str, external_url: str | None) -> None:
     """Say which external incident the link leads to."""
     conn.execute(
         "UPDATE links SET state = 'linked', external_id = ?, external_url = ? WHERE id = ?",
         (external_id, external_url, id_),
     )
+
+
+def set_service(conn: Connection, id_: int, service_id: str) -> None:
+    """Remember where the incident is asked to be created, before the request leaves."""
+    conn.execute("UPDATE links SET service_id = ? WHERE id = ?", (service_id, id_))
 
 
 def set_gone(conn: Connection, id_: int) -> None:

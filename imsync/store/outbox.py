@@ -57,28 +57,35 @@ def disown(conn: Connection, link_id: int, what: str) -> None:
     )
 
 
-def next_due(conn: Connection, integration_id: str) -> Instant | None:
-    """When the earliest pending work of the integration is due; None if there is none."""
+def next_due(conn: Connection, integration_id: str, *, creates: bool = True) -> Instant | None:
+    """When the earliest pending work of the integration is due; None if there is none.
+
+    `creates` False leaves creations out.
+    """
     row = conn.execute(
         "SELECT MIN(o.due_at) FROM outbox o JOIN links l ON l.id = o.link_id"
-        " WHERE l.integration_id = ? AND o.state = 'pending'",
-        (integration_id,),
+        " WHERE l.integration_id = ? AND o.state = 'pending' AND (? OR o.what <> 'create')",
+        (integration_id, creates),
     ).fetchone()
     return row[0] if row[0] is None else Instant(row[0])
 
 
-def claim(conn: Connection, integration_id: str, *, now: Instant, lease: int) -> Claim | None:
+def claim(
+    conn: Connection, integration_id: str, *, creates: bool = True, now: Instant, lease: int
+) -> Claim | None:
     """Lease all that is due on the link that comes first, for `lease` ms.
 
-    First is what was owed earliest, each with its handicap (core.schedule).
+    First is what was owed earliest, each with its handicap (core.schedule). `creates` False
+    leaves creations for later.
     """
     first = conn.execute(
         "SELECT o.link_id FROM outbox o JOIN links l ON l.id = o.link_id"
         " WHERE l.integration_id = ? AND o.state = 'pending' AND o.due_at <= ?"
+        "   AND (? OR o.what <> 'create')"
         "   AND NOT EXISTS (SELECT 1 FROM outbox s WHERE s.link_id = o.link_id"
         "                    AND s.state = 'sending')"
         " ORDER BY o.owed_at + o.handicap, o.link_id LIMIT 1",
-        (integration_id, now),
+        (integration_id, now, creates),
     ).fetchone()
     if first is None:
         return None
@@ -89,6 +96,23 @@ def claim(conn: Connection, integration_id: str, *, now: Instant, lease: int) ->
         {"link": first["link_id"], "now": now, "until": now + lease},
     ).fetchall()
     return Claim(first["link_id"], {row["what"]: row["attempt"] for row in rows})
+
+
+def join(conn: Connection, claim: Claim, what: str, *, now: Instant) -> None:
+    """Owe this as well, and let the claim hold it as long as it holds the rest."""
+    conn.execute(
+        "INSERT INTO outbox (link_id, what, state, owed_at, due_at, attempt, leased_until)"
+        " SELECT link_id, ?, 'sending', ?, ?, 1, leased_until FROM outbox"
+        "  WHERE link_id = ? AND state = 'sending' LIMIT 1"
+        " ON CONFLICT (link_id, what) DO UPDATE SET state = 'sending',"
+        "   attempt = outbox.attempt + 1, leased_until = excluded.leased_until",
+        (what, now, now, claim.link_id),
+    )
+    attempt = conn.execute(
+        "SELECT attempt FROM outbox WHERE link_id = ? AND what = ?", (claim.link_id, what)
+    ).fetchone()
+    if attempt is not None:  # the claim's own lease may have been lost meanwhile
+        claim.attempts[what] = attempt["attempt"]
 
 
 def holds(conn: Connection, claim: Claim, whats: Iterable[str]) -> bool:

@@ -53,6 +53,17 @@ CREATE TABLE field_rules (
     PRIMARY KEY (integration_id, field)
 ) STRICT;
 
+-- Value maps as people set them: only what differs from the connector's own.
+-- `way` is 'out' for here -> there, 'in' for there -> here.
+CREATE TABLE value_maps (
+    integration_id TEXT NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    map            TEXT NOT NULL CHECK (map IN ('urgency', 'priority', 'status')),
+    way            TEXT NOT NULL CHECK (way IN ('out', 'in')),
+    value          TEXT NOT NULL,
+    becomes        TEXT NOT NULL,
+    PRIMARY KEY (integration_id, map, way, value)
+) STRICT;
+
 -- Names of the other side, looked up once: users, policies, priorities.
 -- An external_id of NULL: asked for, and there is no such thing.
 CREATE TABLE directory (
@@ -124,6 +135,7 @@ CREATE TABLE links (
     created_at        INTEGER NOT NULL,
     last_observed_at  INTEGER,
     last_confirmed_at INTEGER,
+    service_id        TEXT, -- where it was asked to be created: what to look through after doubt
     -- Never a duplicate, on either side.
     UNIQUE (integration_id, incident_id),
     UNIQUE (integration_id, external_id),
@@ -227,6 +239,7 @@ CREATE TABLE conflicts (
     resolved_by    TEXT,
     created_at     INTEGER NOT NULL,
     resolved_at    INTEGER,
+    quiet_until    INTEGER, -- held because it flapped: released once it has been quiet until then
     CHECK ((status = 'pending') = (resolved_at IS NULL))
 ) STRICT;
 -- Further edits of a held field update its one conflict.

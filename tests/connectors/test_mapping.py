@@ -6,7 +6,14 @@ from typing import Final
 import pytest
 
 from imsync.connectors.base import Change, Kind, Snapshot
-from imsync.connectors.pagerduty.mapping import STATUS, Severities, blocks, fits, maps
+from imsync.connectors.pagerduty.mapping import (
+    STATUS,
+    Severities,
+    blocks,
+    fits,
+    maps,
+    resets,
+)
 from imsync.core.fields import Field, Instant, Severity, Status, Value
 from imsync.core.maps import NotLookedUp, NoTranslation, broken_law
 
@@ -169,8 +176,16 @@ def test_unknown_people_are_named_to_people() -> None:
 @pytest.mark.parametrize("open_", [True, False])
 def test_only_who_is_on_it_cannot_be_written_to_a_resolved_incident(open_: bool) -> None:
     snapshot = Snapshot("Q1", None, {}, Instant(1), open=open_)
-    blocked = {field for field in Field if blocks(field, snapshot)}
+    status = "triggered" if open_ else "resolved"
+    blocked = {field for field in Field if blocks(field, snapshot, status)}
     assert blocked == (set() if open_ else {Field.ASSIGNED_TO, Field.ESCALATION_POLICY})
+
+
+def test_what_is_reopened_in_the_same_request_can_be_assigned() -> None:
+    snapshot = Snapshot("Q1", None, {}, Instant(1), open=False)
+    assert not [field for field in Field if blocks(field, snapshot, "acknowledged")]
+    assert list(resets(snapshot, "acknowledged")) == [Field.ASSIGNED_TO]
+    assert not resets(snapshot, "resolved")
 
 
 @pytest.mark.parametrize(

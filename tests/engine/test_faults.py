@@ -17,10 +17,8 @@ async def wait_out(town: Town) -> None:
 
 
 async def test_the_answer_to_a_creation_is_lost_and_there_is_still_one(town: Town) -> None:
-    town.sandbox.faults.api_lost = 1.0
     await town.declare()
-    await town.settle()
-    town.sandbox.faults.api_lost = 0.0
+    await town.lose_the_answer_to("create")
     assert len(await town.all_there()) == 1, "it was done, though nobody told us"
     await wait_out(town)
     assert len(await town.all_there()) == 1
@@ -33,7 +31,7 @@ async def test_a_lost_answer_is_settled_from_the_log_even_when_set_back_since(to
     await town.declare("Start")
     await town.settle()
     await town.edit(title="Ours")
-    await town.lose_the_answer_to_a_write()
+    await town.lose_the_answer_to("write")
     assert (await town.there())["title"] == "Ours"
     await town.act(title="Start")
     await wait_out(town)
@@ -163,7 +161,7 @@ async def test_deliveries_wait_for_a_write_in_doubt(town: Town) -> None:
     await town.declare("Start")
     await town.settle()
     await town.edit(title="Ours")
-    await town.lose_the_answer_to_a_write()
+    await town.lose_the_answer_to("write")
     await town.act(status="acknowledged")
     while await town.sandbox.step():
         pass
@@ -210,7 +208,7 @@ async def test_nothing_stays_in_doubt(town: Town) -> None:
     await town.declare("Start")
     await town.settle()
     await town.edit(title="Ours")
-    await town.lose_the_answer_to_a_write()
+    await town.lose_the_answer_to("write")
     await wait_out(town)
     assert await town.db.read(writes.unsettled, 1) == []
 

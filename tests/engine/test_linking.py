@@ -2,6 +2,7 @@
 
 from imsync.core.fields import Field
 from imsync.core.schedule import LONGEST_WAIT
+from imsync.engine import dead_letters
 from imsync.errors import Unknown
 from tests.town import Json, Town
 
@@ -9,12 +10,6 @@ from tests.town import Json, Town
 async def wait_out(town: Town) -> None:
     town.clock.at += LONGEST_WAIT
     await town.settle()
-
-
-async def lose_the_answer_to_the_creation(town: Town) -> None:
-    town.sandbox.faults.api_lost = 1.0
-    assert await town.crew.outbound.step()
-    town.sandbox.faults.api_lost = 0.0
 
 
 async def act(town: Town, there: Json, **changes: object) -> None:
@@ -26,7 +21,7 @@ async def act(town: Town, there: Json, **changes: object) -> None:
 async def test_a_status_set_there_before_we_heard_of_the_creation_arrives(town: Town) -> None:
     """Seeds 331 and 872: what stood there when we looked was taken for what was created."""
     await town.declare()
-    await lose_the_answer_to_the_creation(town)
+    await town.lose_the_answer_to("create")
     (there,) = await town.all_there()
     await act(town, there, status="acknowledged")
     await wait_out(town)
@@ -56,7 +51,7 @@ async def test_what_only_an_attempt_that_never_landed_had_said_is_still_owed(tow
 async def test_who_hears_of_the_creation_later_decides_nothing_again(town: Town) -> None:
     """Seed 538: the sweep had linked it; the next attempt to create it then began all over."""
     await town.declare(severity="SEV-2")
-    await lose_the_answer_to_the_creation(town)
+    await town.lose_the_answer_to("create")
     (there,) = await town.all_there()
     await act(town, there, urgency="low")
     await town.sweep()
@@ -72,7 +67,7 @@ async def test_someone_assigned_there_before_we_heard_of_the_creation_is_not_fil
     """Seed 320: what stood there was taken for what PagerDuty fills in, and written over."""
     users = town.account["users"]
     await town.declare()
-    await lose_the_answer_to_the_creation(town)
+    await town.lose_the_answer_to("create")
     (there,) = await town.all_there()
     reference = {"id": users[1]["id"], "type": "user_reference"}
     await act(town, there, assignments=[{"assignee": reference}])
@@ -84,3 +79,55 @@ async def test_someone_assigned_there_before_we_heard_of_the_creation_is_not_fil
         users[2]["email"],
         users[1]["id"],
     }
+
+
+# A service to be created in.
+
+
+async def test_declared_without_a_service_it_waits_for_one_and_says_so(town: Town) -> None:
+    service = town.account["default_service"]
+    await town.configure(default_service=None)
+    await town.declare()
+    await town.declare("Over already", status="resolved")
+    await town.settle()
+    assert await town.all_there() == []
+    assert await town.dead_letters() == []
+    status = await town.sync_status()
+    assert status["waiting_for_a_service"] == 1
+    assert "1 incident waits for a service" in status["problems"][0]
+
+    await town.configure(default_service=service)
+    await town.settle()
+    (there,) = await town.all_there()
+    assert there["title"] == "Checkout down"
+    assert (await town.sync_status())["healthy"]
+
+
+async def test_what_may_have_been_created_is_looked_for_in_the_service_it_was_asked_of(
+    town: Town,
+) -> None:
+    elsewhere = town.account["services"][1]["id"]
+    await town.declare()
+    await town.lose_the_answer_to("create")
+    await town.configure(default_service=elsewhere)
+    await wait_out(town)
+    (there,) = await town.all_there()
+    assert there["incident_key"] == "imsync:INC-1"
+    assert (await town.field("title")).base.external == "Checkout down"
+
+
+async def test_a_dead_letter_is_tried_again_only_after_a_look(town: Town) -> None:
+    """Created unheard and resolved there since: its key may be used again, so it would be two."""
+    await town.declare()
+    await town.lose_the_answer_to("create")
+    (there,) = await town.all_there()
+    await act(town, there, status="resolved")
+    town.sandbox.faults.api_error = 1.0
+    for _ in range(8):
+        await wait_out(town)
+    town.sandbox.faults.api_error = 0.0
+    (letter,) = await town.dead_letters()
+    await town.db.run(dead_letters.retry, letter.id, now=town.clock())
+    await wait_out(town)
+    assert len(await town.all_there()) == 1
+    assert (await town.here())[Field.STATUS] == "resolved"

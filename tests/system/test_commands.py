@@ -172,7 +172,7 @@ def dead_letters(do: Person, world: World) -> None:
 
     eventually(letters, ["not even JSON"], "the dead letters")
     unhealthy = do("integration sync-status", "prod-pd", status=5)
-    assert "dead letters" in unhealthy["problems"][0]
+    assert "dead letter" in unhealthy["problems"][0]
     (letter,) = do("integration dlq", "prod-pd")["items"]
     assert do("integration dlq", "prod-pd", "--show", letter["id"]) == letter
     assert do("integration dlq", "prod-pd", "--retry", letter["id"])["id"] == letter["id"]

@@ -53,13 +53,24 @@ def maps(directory: Directory) -> Mapping[Field, ValueMap]:
     }
 
 
-def blocks(field: Field, snapshot: Snapshot) -> str | None:
-    """Why this field cannot be written to the incident as it stands; None if it can."""
-    if not snapshot.open and field is Field.ASSIGNED_TO:
+def blocks(field: Field, snapshot: Snapshot, status: Value) -> str | None:
+    """Why this field cannot be written to an incident that is to be `status`; None if it can."""
+    if snapshot.open or status != "resolved":
+        return None
+    if field is Field.ASSIGNED_TO:
         return "PagerDuty keeps no assignees on a resolved incident"
-    if not snapshot.open and field is Field.ESCALATION_POLICY:
+    if field is Field.ESCALATION_POLICY:
         return "PagerDuty does not escalate a resolved incident: its policy stays as it was"
     return None
+
+
+def resets(snapshot: Snapshot, status: Value) -> Sequence[Field]:
+    """The fields that writing this status sets too.
+
+    Whoever reopens an incident is assigned to it, or whoever is on call (PagerDuty's REST
+    reference, "Update an incident"), unless the same request names somebody.
+    """
+    return (Field.ASSIGNED_TO,) if not snapshot.open and status != "resolved" else ()
 
 
 def in_parts(severity: str) -> tuple[str | None, str | None]:

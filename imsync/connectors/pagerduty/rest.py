@@ -2,12 +2,14 @@
 
 What a failure means, for a read and for a write:
 
-    ================================  ============  ============
+    ================================  ============  ====================================
     the request                       read          write
-    ================================  ============  ============
+    ================================  ============  ====================================
     never left: no connection         Unavailable   Unavailable
     left, and no answer came          Unavailable   Unknown
     429; 1005 (changed meanwhile)     Unavailable   Unavailable
+    400, nobody named in From (2016)                Unauthorized
+    400, From is nobody there (1008)                NoSuchUser for an actor, else Unauthorized
     408, 5xx                          Unavailable   Unknown
     3xx: someone else is answering    Unavailable   Unavailable
     401; 403 but for the next row     Unauthorized  Unauthorized
@@ -15,7 +17,7 @@ What a failure means, for a read and for a write:
     404                               Gone          Gone
     402, 413, other 4xx               Refused       Refused
     2xx that makes no sense           Unavailable   Unknown
-    ================================  ============  ============
+    ================================  ============  ====================================
 
 No retries, no redirects, no more than 8 MiB of an answer. The token is in no message.
 """
@@ -30,7 +32,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from imsync.connectors.base import Limits, Unusable
+from imsync.connectors.base import Limits, Operation, Unusable
 from imsync.connectors.pagerduty.headers import clock_offset, limits, wait
 from imsync.connectors.pagerduty.reading import Object, dig, parsed
 from imsync.core.fields import Instant
@@ -38,6 +40,7 @@ from imsync.core.offset import Offset
 from imsync.errors import (
     ExternalError,
     Gone,
+    NoSuchUser,
     Refused,
     Unauthorized,
     Unavailable,
@@ -54,6 +57,14 @@ LARGEST: Final = 8 * 1024 * 1024
 _SCHEMES: Final = (_BEARER := "Bearer ", _TOKEN := "Token token=")
 _DENIED_HERE: Final = (2010, 1018)  # Access Denied, Requester not authorized: to do this
 _CHANGED_MEANWHILE: Final = 1005
+_NO_FROM: Final = 2016  # also "the request took too long", which is no 400
+_FROM_IS_NOBODY: Final = 1008
+_LIMITED_APART: Final = {
+    ("POST", "/incidents"): Operation.CREATE,
+    ("PUT", "/incidents"): Operation.WRITE_MANY,
+    ("GET", "/oncalls"): Operation.ON_CALL,
+}
+"""What has a lower limit of its own (PagerDuty's REST documentation, rate limits)."""
 _NEVER_LEFT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
@@ -120,7 +131,7 @@ class Rest:
                 timeout=TIMEOUT,
                 middlewares=(_once,) if writes else None,
             ) as response:
-                self._hear(response.headers, sent)
+                self._hear(_LIMITED_APART.get((method, path), Operation.OTHER), response, sent)
                 answer = await _bounded(response)
         except _NEVER_LEFT as error:
             raise Unavailable(f"{call}: no connection to PagerDuty: {self._safe(error)}") from None
@@ -128,7 +139,8 @@ class Rest:
             why = self._safe(error) or type(error).__name__
             raise _lost(writes, f"{call}: no answer from PagerDuty: {why}") from None
         if not 200 <= response.status < 300:
-            raise self._failure(call, writes, response, answer or b"")
+            as_actor = actor is not None and headers.get("From") != self.from_email
+            raise self._failure(call, writes, response, answer or b"", as_actor=as_actor)
         if answer is None:
             raise _lost(writes, f"{call}: the answer is larger than {LARGEST} bytes")
         try:
@@ -147,14 +159,20 @@ class Rest:
                 headers["From"] = from_
         return headers
 
-    def _hear(self, headers: Mapping[str, str], sent: Instant) -> None:
-        measured = clock_offset(headers, sent=sent, received=self.now())
+    def _hear(self, operation: Operation, response: aiohttp.ClientResponse, sent: Instant) -> None:
+        measured = clock_offset(response.headers, sent=sent, received=self.now())
         if measured is not None:
             self.offset = self.offset.narrowed(measured) if self.offset else measured
-        self.heard(limits(headers), measured)
+        self.heard(limits(response.headers, operation), measured)
 
     def _failure(
-        self, call: str, writes: bool, response: aiohttp.ClientResponse, answer: bytes
+        self,
+        call: str,
+        writes: bool,
+        response: aiohttp.ClientResponse,
+        answer: bytes,
+        *,
+        as_actor: bool,
     ) -> ExternalError:
         status = response.status
         number, said = _complaint(answer)
@@ -163,7 +181,7 @@ class Rest:
             message = f"{message} ({number})"
         retry_after = wait(response.headers, limited=status == 429, now=self.now())
         if status == 429 or number == _CHANGED_MEANWHILE:
-            return Unavailable(message, retry_after=retry_after)
+            return Unavailable(message, retry_after=retry_after, limited=status == 429)
         if status == 408 or status >= 500:
             kind = Unknown if writes else Unavailable
             return kind(message, retry_after=retry_after)
@@ -171,6 +189,10 @@ class Rest:
             return Unavailable(message, hint="is the base URL that of PagerDuty's API?")
         if status == 401 or (status == 403 and number not in _DENIED_HERE):
             return Unauthorized(message, hint="check the API key, and what it may do")
+        if number == _FROM_IS_NOBODY and as_actor:
+            return NoSuchUser(message, status=status, number=number)
+        if writes and status == 400 and number in (_NO_FROM, _FROM_IS_NOBODY):
+            return Unauthorized(message, hint="set from_email to a user of this account")
         return (Gone if status == 404 else Refused)(message, status=status, number=number)
 
     def _safe(self, said: object) -> str:

@@ -43,8 +43,11 @@ class PagerDutyTranslation:
     def is_description_note(self, text: str) -> bool:
         return notes.is_description_note(text)
 
-    def blocks(self, field: Field, snapshot: Snapshot) -> str | None:
-        return mapping.blocks(field, snapshot)
+    def blocks(self, field: Field, snapshot: Snapshot, status: Value) -> str | None:
+        return mapping.blocks(field, snapshot, status)
+
+    def resets(self, snapshot: Snapshot, status: Value) -> Sequence[Field]:
+        return mapping.resets(snapshot, status)
 
     def fits(self, change: Change, value: Value) -> bool:
         return mapping.fits(change, value)

@@ -1,0 +1,36 @@
+"""On whose behalf a write is made: whoever made the edit, where they are known there.
+
+PagerDuty takes the From header for the acting user: who acknowledges, who is shown in the
+log. People it does not know are stood in for by the integration's own user.
+"""
+
+from imsync.connectors.base import Kind
+from imsync.core.maps import NoTranslation
+from imsync.store.database import Connection
+from imsync.store.directory import Directory
+from imsync.store.integrations import Integration
+
+
+def actor(conn: Connection, integration: Integration, by: str | None) -> str | None:
+    """The e-mail to act as; None for the integration's own user."""
+    if not may_act(integration, by):
+        return None
+    try:
+        Directory(conn, integration.id).id_of(Kind.USER, by or "")
+    except NoTranslation:
+        return None
+    return by
+
+
+def may_act(integration: Integration, by: str | None) -> bool:
+    """Whether it is worth asking if they are known there: an e-mail, and not our own user's."""
+    ours = integration.from_email or ""
+    return by is not None and "@" in by and by.casefold() != ours.casefold()
+
+
+def said(integration: Integration, by: str | None, actor: str | None) -> str:
+    """What the journal says of a write that has arrived."""
+    if actor is not None or not may_act(integration, by):
+        return "the external side has it"
+    ours = integration.from_email or "the token's own user"
+    return f"the external side has it, written as {ours}: it knows nobody by {by}"

@@ -1,0 +1,81 @@
+"""What becomes of a write that failed: tried again later, or given up on, saying why."""
+
+from collections.abc import Mapping
+
+from imsync.core.fields import Field, Instant
+from imsync.engine import linking
+from imsync.engine.carry_out import block
+from imsync.errors import ExternalError, Gone, Refused, Unavailable, Unknown
+from imsync.store import dead_letters, incidents, links, outbox, writes
+from imsync.store.database import Connection
+from imsync.store.outbox import Claim
+from imsync.store.writes import Write
+
+
+def refuse(
+    conn: Connection,
+    claim: Claim,
+    sending: Mapping[Field, Write],
+    error: Refused,
+    *,
+    now: Instant,
+) -> None:
+    """These fields were refused. A status that is not taken is a fact of life, not an alarm."""
+    writes.give_up(conn, claim.link_id, [write.id for write in sending.values()])
+    outbox.settle(conn, claim, sending)
+    for field in sending:
+        block(conn, claim.link_id, field, str(error))
+        if field is not Field.STATUS:
+            _dead_letter(conn, claim, field, error, now=now)
+
+
+def bury(conn: Connection, claim: Claim, error: ExternalError, *, now: Instant) -> None:
+    """Give up on all of a claim, saying why; its fields stand still until either side changes."""
+    writes.give_up(conn, claim.link_id)
+    outbox.settle(conn, claim)
+    if isinstance(error, Gone) and not claim.creates:
+        linking.gone(conn, claim.link_id, because=str(error), now=now)
+        return
+    for what in claim.attempts:
+        if what != outbox.CREATE:
+            block(conn, claim.link_id, Field(what), str(error))
+        _dead_letter(conn, claim, what, error, now=now)
+
+
+def _dead_letter(
+    conn: Connection, claim: Claim, what: str, error: ExternalError, *, now: Instant
+) -> None:
+    link = links.get(conn, claim.link_id)
+    value = None if what == outbox.CREATE else incidents.get(conn, link.incident_id)[Field(what)]
+    dead_letters.bury(
+        conn,
+        integration_id=link.integration_id,
+        link_id=link.id,
+        direction="outbound",
+        field=None if what == outbox.CREATE else what,
+        code=error.code,
+        message=str(error),
+        hint=error.hint,
+        attempts=claim.attempts[what],
+        body=value,
+        now=now,
+    )
+
+
+def put_off(
+    conn: Connection, claim: Claim, error: Unavailable, *, until: Instant | None, now: Instant
+) -> None:
+    """Try again at `until`; None: that was the last attempt."""
+    if isinstance(error, Unknown):
+        writes.doubt(conn, claim.link_id)
+    else:
+        writes.failed(conn, claim.link_id)
+    if until is None:
+        bury(conn, claim, error, now=now)
+    else:
+        outbox.put_off(conn, claim, until=until, because=str(error))
+
+
+def give_back(conn: Connection, claim: Claim) -> None:
+    writes.failed(conn, claim.link_id)
+    outbox.give_back(conn, claim)

@@ -1,0 +1,49 @@
+"""`sync-status` says what is not well, and what to do about it."""
+
+from imsync.core.schedule import LONGEST_WAIT
+from tests.town import Town
+
+
+async def test_all_is_well(town: Town) -> None:
+    await town.declare()
+    await town.settle()
+    status = await town.sync_status()
+    assert (status["healthy"], status["problems"], status["links"]) == (True, [], 1)
+
+
+async def test_a_pagerduty_that_does_not_answer(town: Town) -> None:
+    await town.declare()
+    await town.settle()
+    town.sandbox.faults.api_error = 1.0
+    await town.edit(title="Till is down")
+    await town.settle()
+    town.clock.at += 5_000
+    (problem,) = (await town.sync_status())["problems"]
+    assert problem.startswith("no good answer for 5 s: GET /incidents/")
+
+    town.sandbox.faults.api_error = 0.0
+    town.clock.at += LONGEST_WAIT
+    await town.settle()
+    assert (await town.sync_status())["problems"] == []
+
+
+async def test_being_asked_to_wait_is_no_trouble(town: Town) -> None:
+    await town.declare()
+    await town.settle()
+    town.sandbox.faults.api_429 = 1.0
+    await town.edit(title="Till is down")
+    await town.settle()
+    assert (await town.sync_status())["problems"] == []
+
+
+async def test_a_conflict_that_waits_for_a_person(town: Town) -> None:
+    await town.configure(conflict_strategy="manual-review")
+    await town.declare()
+    await town.settle()
+    await town.edit(title="Ours")
+    await town.act(title="Theirs")
+    await town.settle()
+    (problem,) = (await town.sync_status())["problems"]
+    assert problem == (
+        "1 conflict waits for a person: `im conflict list --integration prod-pd --status pending`"
+    )
