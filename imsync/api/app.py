@@ -2,7 +2,17 @@
 
 from aiohttp import web
 
-from imsync.api import conflicts, daemon, dead_letters, incidents, integrations, rules, webhooks
+from imsync.api import (
+    conflicts,
+    daemon,
+    dead_letters,
+    incidents,
+    integrations,
+    maps,
+    plans,
+    rules,
+    webhooks,
+)
 from imsync.api.bodies import LARGEST
 from imsync.api.context import CONTEXT, Context
 from imsync.api.errors import errors
@@ -24,6 +34,7 @@ def make(context: Context) -> web.Application:
             web.patch(f"{BASE}/incidents/{{id}}", incidents.update),
             web.get(f"{BASE}/incidents/{{id}}/timeline", incidents.timeline),
             web.post(f"{BASE}/incidents/{{id}}/notes", incidents.add_note),
+            web.get(f"{BASE}/incidents/{{id}}/explain/{{field}}", incidents.explain_field),
             web.post(f"{BASE}/integrations", integrations.create),
             web.get(f"{BASE}/integrations", integrations.page),
             web.get(f"{BASE}/integrations/{{name}}", integrations.get),
@@ -46,6 +57,11 @@ def make(context: Context) -> web.Application:
             web.get(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.get),
             web.put(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.put),
             web.delete(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.delete),
+            web.get(f"{BASE}/integrations/{{name}}/maps", maps.page),
+            web.get(f"{BASE}/integrations/{{name}}/maps/{{map}}", maps.get),
+            web.put(f"{BASE}/integrations/{{name}}/maps/{{map}}", maps.put),
+            web.delete(f"{BASE}/integrations/{{name}}/maps/{{map}}", maps.delete),
+            web.get(f"{BASE}/integrations/{{name}}/plan", plans.show),
             web.post(f"{BASE}/webhooks/{{integration_id}}", webhooks.receive),
             web.post(f"{BASE}/webhooks/{{integration_id}}/test", webhooks.test),
         ]

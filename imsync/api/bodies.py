@@ -8,9 +8,10 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from imsync.core.fields import Field as Synced
 from imsync.core.fields import Severity, Side, Status
 from imsync.core.merge import Direction, Strategy
-from imsync.errors import UserError
+from imsync.errors import NotFound, UserError
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -88,6 +89,13 @@ class ConflictAnswer(_Body):
 
     use: Side | None = None
     value: Text | None = None
+
+
+class NewMap(_Body):
+    """What differs from the connector's own map: ours -> theirs, and theirs -> ours."""
+
+    out: dict[Line, Line] = Field(default_factory=dict, max_length=100)
+    back: dict[Line, Line] = Field(default_factory=dict, max_length=100, alias="in")
 
 
 class NewRule(_Body):
@@ -168,6 +176,22 @@ def words_of(request: web.Request, name: str, choices: Sequence[str]) -> list[st
         if word not in choices:
             raise UserError(f"{name} {word!r} is not one of {', '.join(choices)}")
     return words
+
+
+def field_of(request: web.Request) -> Synced:
+    """The field that the path names. Raises NotFound, listing those there are."""
+    name = request.match_info["field"]
+    if name not in list(Synced):
+        raise NotFound(f"there is no field {name!r}", hint=f"there are: {', '.join(Synced)}")
+    return Synced(name)
+
+
+def flag_of(request: web.Request, name: str) -> bool:
+    """A query parameter that is true or false; false when it is not given. Raises UserError."""
+    value = request.query.get(name, "false")
+    if value not in ("true", "false"):
+        raise UserError(f"{name} {value!r} is neither true nor false")
+    return value == "true"
 
 
 def actor_of(request: web.Request) -> str | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from imsync.api import shapes
+from imsync.api import plans, shapes
 from imsync.api.bodies import (
     ConflictAnswer,
     actor_of,
@@ -15,7 +15,9 @@ from imsync.api.bodies import (
     words_of,
 )
 from imsync.api.context import context_of
-from imsync.engine import review
+from imsync.core.fields import Instant
+from imsync.engine import explain, review
+from imsync.engine.explain import Told
 from imsync.errors import UserError
 from imsync.store import conflicts, incidents, integrations
 from imsync.store.conflicts import Conflict
@@ -32,13 +34,14 @@ async def page(request: web.Request) -> web.Response:
         before=cursor_of(request),
         incident_id=incidents.number_of(incident) if incident else None,
         status=words_of(request, "status", ["pending", "resolved", "ignored"]),
+        now=context.now(),
     )
-    return shapes.page(rows, shapes.conflict, limit=limit, cursor=lambda row: row.id)
+    return shapes.page(rows, shapes.told, limit=limit, cursor=lambda row: row.conflict.id)
 
 
 async def get(request: web.Request) -> web.Response:
-    number = conflicts.number_of(request.match_info["id"])
-    return shapes.answer(shapes.conflict(await context_of(request).db.read(conflicts.get, number)))
+    context, number = context_of(request), conflicts.number_of(request.match_info["id"])
+    return shapes.answer(shapes.told(await context.db.read(told, number, now=context.now())))
 
 
 async def resolve(request: web.Request) -> web.Response:
@@ -62,14 +65,26 @@ async def _answered(
 ) -> web.Response:
     """Carry out a person's answer; the conflict as it is now."""
     context, number = context_of(request), conflicts.number_of(request.match_info["id"])
-    found = await context.db.run(answer, number, by=actor_of(request), now=context.now(), **how)
-    context.fleet.ring()
-    return shapes.answer(shapes.conflict(found))
+    by, now = actor_of(request), context.now()
+    conflict = await context.db.read(conflicts.get, number)
+
+    def work(conn: Connection) -> Told:
+        return explain.tell(conn, answer(conn, number, by=by, now=now, **how), now=now)
+
+    changed = await plans.change(request, conflict.integration, work)
+    return changed.answer(shapes.told(changed.result))
 
 
 # Units of work.
 
 
-def page_of(conn: Connection, /, *, integration: str | None, **filters: Any) -> list[Conflict]:
+def page_of(
+    conn: Connection, /, *, integration: str | None, now: Instant, **filters: Any
+) -> list[Told]:
     id_ = integrations.named(conn, integration).id if integration else None
-    return conflicts.page(conn, integration_id=id_, **filters)
+    rows = conflicts.page(conn, integration_id=id_, **filters)
+    return [explain.tell(conn, row, now=now) for row in rows]
+
+
+def told(conn: Connection, number: int, *, now: Instant) -> Told:
+    return explain.tell(conn, conflicts.get(conn, number), now=now)

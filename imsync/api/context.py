@@ -1,7 +1,7 @@
 """What handlers are given: the few things of the house that a request may touch."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +9,10 @@ from aiohttp import web
 
 from imsync.core.fields import Instant
 from imsync.engine.fleet import Fleet
+from imsync.engine.forecast import Forecast
 from imsync.store.database import Database
+
+_REMEMBERED = 100
 
 
 @dataclass(slots=True)
@@ -24,6 +27,13 @@ class Context:
     listen: str | None = None  # known once it listens
     socket: Path | None = None
     sandbox: Callable[[], Mapping[str, Any]] | None = None
+    plans: dict[str, Forecast] = field(default_factory=dict)  # the last that were shown
+
+    def remember(self, forecast: Forecast) -> None:
+        """Keep what was shown, to say what differs when it is no longer so."""
+        self.plans[forecast.id] = forecast
+        while len(self.plans) > _REMEMBERED:
+            del self.plans[next(iter(self.plans))]
 
 
 CONTEXT: Final = web.AppKey("context", Context)

@@ -12,6 +12,7 @@ from imsync.api.bodies import (
     NewNote,
     actor_of,
     cursor_of,
+    field_of,
     given,
     limit_of,
     read,
@@ -20,7 +21,7 @@ from imsync.api.bodies import (
 )
 from imsync.api.context import context_of
 from imsync.core.fields import Field, Instant, Severity, Status
-from imsync.engine import edits
+from imsync.engine import edits, explain
 from imsync.errors import Clash, UserError
 from imsync.store import incidents, integrations, links
 from imsync.store.database import Connection
@@ -105,6 +106,20 @@ async def timeline(request: web.Request) -> web.Response:
         timeline_of, number, limit=limit + 1, after=cursor_of(request) or 0
     )
     return shapes.page(rows, shapes.timeline_entry, limit=limit, cursor=lambda row: row.id)
+
+
+async def explain_field(request: web.Request) -> web.Response:
+    """Why a field is what it is."""
+    context, number = context_of(request), incidents.number_of(request.match_info["id"])
+    field = field_of(request)
+    edit, found = await context.db.read(
+        explain.explain,
+        number,
+        field,
+        integration=request.query.get("integration"),
+        now=context.now(),
+    )
+    return shapes.answer(shapes.explanation(number, field, edit, found))
 
 
 def _one(shape: dict[str, Any], *, status: int = 200) -> web.Response:

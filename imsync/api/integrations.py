@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
-from imsync.api import shapes
+from imsync.api import plans, shapes
 from imsync.api.bodies import (
     IntegrationChanges,
     NewIntegration,
@@ -16,15 +16,13 @@ from imsync.api.bodies import (
 )
 from imsync.api.context import Context, context_of
 from imsync.connectors.base import Check
-from imsync.core.fields import Field
 from imsync.engine import configure, drift
-from imsync.engine.carry_out import View, view
+from imsync.engine.carry_out import view
 from imsync.engine.status import sync_status
 from imsync.errors import ExternalError, UserError
 from imsync.store import dead_letters, integrations, links, outbox
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
-from imsync.store.links import FieldState
 
 _MAY_BE_EMPTY = ("organization_id", "from_email", "default_service")
 
@@ -44,16 +42,18 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def change(request: web.Request) -> web.Response:
+    """Set only what is given. It takes effect at once on what is pending, and says how."""
     context, body = context_of(request), await read(request, IntegrationChanges)
-    changed = await context.db.run(
-        configure.change,
-        request.match_info["name"],
-        _settings(body),
-        webhook_secret=_secret(body),
-        now=context.now(),
+    name, settings, secret = request.match_info["name"], _settings(body), _secret(body)
+    now = context.now()
+    changed = await plans.change(
+        request,
+        name,
+        lambda conn: configure.change(conn, name, settings, webhook_secret=secret, now=now),
     )
-    await context.fleet.refresh(changed.id)
-    return shapes.answer(await _shape(context, changed))
+    if not changed.dry_run:
+        await context.fleet.refresh(changed.result.id)
+    return changed.answer(await _shape(context, changed.result))
 
 
 def _settings(body: NewIntegration | IntegrationChanges) -> dict[str, Any]:
@@ -165,9 +165,7 @@ async def page_of_links(request: web.Request) -> web.Response:
     rows = await context.db.read(
         links_of, integration.id, limit=limit + 1, before=cursor_of(request)
     )
-    return shapes.page(
-        rows, lambda row: shapes.link(*row), limit=limit, cursor=lambda row: row[0].link.id
-    )
+    return shapes.page(rows, lambda row: row, limit=limit, cursor=lambda row: row["id"])
 
 
 async def page_of_dead_letters(request: web.Request) -> web.Response:
@@ -190,13 +188,11 @@ async def _shape(context: Context, row: Integration) -> dict[str, Any]:
 
 # Units of work.
 
-_LinkRow = tuple[View, dict[Field, FieldState], dict[str, str]]
-
 
 def links_of(
     conn: Connection, integration_id: str, *, limit: int, before: int | None
-) -> list[_LinkRow]:
+) -> list[shapes.Shape]:
     return [
-        (view(conn, row.id), dict(links.fields(conn, row.id)), outbox.owed(conn, row.id))
+        shapes.link(view(conn, row.id), links.fields(conn, row.id), outbox.owed(conn, row.id))
         for row in links.page(conn, integration_id, limit=limit, before=before)
     ]

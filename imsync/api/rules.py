@@ -4,13 +4,12 @@ from typing import Any
 
 from aiohttp import web
 
-from imsync.api import shapes
-from imsync.api.bodies import NewRule, read
+from imsync.api import plans, shapes
+from imsync.api.bodies import NewRule, field_of, read
 from imsync.api.context import context_of
 from imsync.core.fields import Field, Instant
 from imsync.core.merge import Rule
 from imsync.engine import rules
-from imsync.errors import NotFound
 from imsync.store import integrations
 from imsync.store.database import Connection
 
@@ -21,35 +20,28 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def get(request: web.Request) -> web.Response:
-    field = _field(request)
+    field = field_of(request)
     found = await context_of(request).db.read(rules_of, request.match_info["name"])
     return shapes.answer(next(rule for rule in found if rule["field"] == field))
 
 
 async def put(request: web.Request) -> web.Response:
     """Set a rule; it takes effect at once on what is pending. Answers the rule as it now is."""
-    context, field, body = context_of(request), _field(request), await read(request, NewRule)
-    rule = Rule(body.owner, body.priority, body.strict)
-    name = request.match_info["name"]
-    shape = await context.db.run(set_rule, name, field, rule, now=context.now())
-    context.fleet.ring()
-    return shapes.answer(shape)
+    field, body, now = field_of(request), await read(request, NewRule), context_of(request).now()
+    rule, name = Rule(body.owner, body.priority, body.strict), request.match_info["name"]
+    changed = await plans.change(
+        request, name, lambda conn: set_rule(conn, name, field, rule, now=now)
+    )
+    return changed.answer(changed.result)
 
 
 async def delete(request: web.Request) -> web.Response:
     """Take a rule back. Answers the default rule, which holds again."""
-    context, field = context_of(request), _field(request)
-    name = request.match_info["name"]
-    shape = await context.db.run(delete_rule, name, field, now=context.now())
-    context.fleet.ring()
-    return shapes.answer(shape)
-
-
-def _field(request: web.Request) -> Field:
-    name = request.match_info["field"]
-    if name not in list(Field):
-        raise NotFound(f"there is no field {name!r}", hint=f"there are: {', '.join(Field)}")
-    return Field(name)
+    field, name, now = field_of(request), request.match_info["name"], context_of(request).now()
+    changed = await plans.change(
+        request, name, lambda conn: delete_rule(conn, name, field, now=now)
+    )
+    return changed.answer(changed.result)
 
 
 # Units of work.

@@ -1,6 +1,8 @@
 """What goes out: rows as JSON. The shapes are a contract (docs: the API reference)."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
@@ -9,6 +11,8 @@ from aiohttp import web
 
 from imsync.core.fields import NEVER, Edit, Field, Known, Value
 from imsync.engine.carry_out import View
+from imsync.engine.explain import Explanation, Told, state_of
+from imsync.engine.forecast import Forecast
 from imsync.store import conflicts, dead_letters, incidents
 from imsync.store.conflicts import Conflict
 from imsync.store.dead_letters import DeadLetter
@@ -129,17 +133,9 @@ def link(view: View, states: Mapping[Field, FieldState], owed: Mapping[str, str]
 
 
 def _link_field(view: View, state: FieldState, owed: Mapping[str, str]) -> Shape:
-    standing = view.standings[state.field]
-    if state.blocked is not None:
-        stands, because = "blocked", state.blocked
-    elif standing.held:
-        stands, because = "held", state.because
-    elif state.field in owed or view.link.state == "creating":
-        stands, because = "pending", state.because
-    else:
-        stands, because = "in_sync", state.because
+    stands, because = state_of(view, state, owed)
     return {
-        "platform": standing.platform.value,
+        "platform": view.standings[state.field].platform.value,
         "external": state.seen.value if state.seen else None,
         "base": known(state.base.platform),
         "state": stands,
@@ -153,6 +149,7 @@ def known(value: Known) -> Value:
 
 
 def conflict(row: Conflict) -> Shape:
+    """A conflict; the external value as it is there, which `told` also reads for people."""
     return {
         "id": conflicts.public_id(row.id),
         "integration": row.integration,
@@ -171,8 +168,110 @@ def conflict(row: Conflict) -> Shape:
     }
 
 
+def told(found: Told) -> Shape:
+    """A conflict with its story, and what its external value reads as here."""
+    shape = conflict(found.conflict)
+    return {
+        **shape,
+        "external": {**shape["external"], "reads_as": found.reads_as},
+        "story": list(found.story),
+    }
+
+
+def explanation(number: int, field: Field, edit: Edit, found: Sequence[Explanation]) -> Shape:
+    """Why a field is what it is. Of several links, the first; the rest are `others`."""
+    shapes = [_explained(one) for one in found]
+    return {
+        "incident": incidents.public_id(number),
+        "field": field,
+        "value": edit.value,
+        "platform": _edit(edit),
+        **(shapes[0] if shapes else _UNLINKED),
+        "others": shapes[1:],
+    }
+
+
+_UNLINKED: Shape = {
+    "integration": None,
+    "base": None,
+    "external": None,
+    "rule": None,
+    "state": "unlinked",
+    "verdict": None,
+    "because": "the incident is linked nowhere",
+    "confirmed_at": None,
+    "losers": [],
+    "story": ["This incident is kept here alone: it is linked in no integration."],
+}
+
+
+def _explained(found: Explanation) -> Shape:
+    seen, rule = found.external, found.terms.rule
+    return {
+        "integration": found.integration,
+        "base": known(found.base),
+        "external": None
+        if seen is None
+        else {
+            "value": seen.value,
+            "reads_as": found.reads_as,
+            "by": seen.by,
+            "at": time(seen.at),
+            "as_of": time(seen.as_of),
+        },
+        "rule": {
+            "owner": rule.owner,
+            "priority": rule.priority,
+            "strict": rule.strict,
+            "default": found.default,
+            "strategy": found.terms.strategy,
+            "direction": found.terms.direction,
+        },
+        "state": found.state,
+        "verdict": found.verdict,
+        "because": found.because,
+        "confirmed_at": time(found.confirmed_at),
+        "losers": [
+            {**_edit(one.edit), "side": one.side, "conflict": conflicts.public_id(one.conflict)}
+            for one in found.losers
+        ],
+        "story": list(found.story),
+    }
+
+
 def _edit(edit: Edit) -> Shape:
     return {"value": edit.value, "by": edit.by, "at": time(edit.at)}
+
+
+def forecast(found: Forecast, *, dry_run: bool) -> Shape:
+    """What a change leads to. In a dry run its conflicts are none yet, and have no id."""
+    new = [conflict(one) for one in found.conflicts]
+    return {
+        "integration": found.integration,
+        "plan": found.id,
+        "dry_run": dry_run,
+        "calls": [
+            {
+                "integration": call.integration,
+                "incident": call.incident,
+                "as": call.actor,
+                "method": call.request.method,
+                "path": call.request.path,
+                "body": call.request.body,
+                "changes": [asdict(one) for one in call.changes],
+            }
+            for call in found.calls
+        ],
+        "adopted": [asdict(one) for one in found.adopted],
+        "conflicts": [one | {"id": None} for one in new] if dry_run else new,
+        "ended": [conflict(one) for one in found.ended],
+        "not_sent": [asdict(one) for one in found.still],
+        "cost": {
+            "requests": found.requests,
+            "rate_limit": found.rate_limit,
+            "seconds": math.ceil(found.requests * 60 / found.rate_limit),
+        },
+    }
 
 
 def dead_letter(row: DeadLetter) -> Shape:

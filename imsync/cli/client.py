@@ -31,17 +31,17 @@ class Daemon:
     async def get(self, *path: str, **query: object) -> Json:
         return await self._ask("GET", path, query=query)
 
-    async def post(self, *path: str, body: Json | None = None) -> Json:
-        return await self._ask("POST", path, body={} if body is None else body)
+    async def post(self, *path: str, body: Json | None = None, query: Json | None = None) -> Json:
+        return await self._ask("POST", path, query=query, body={} if body is None else body)
 
-    async def patch(self, *path: str, body: Json) -> Json:
-        return await self._ask("PATCH", path, body=body)
+    async def patch(self, *path: str, body: Json, query: Json | None = None) -> Json:
+        return await self._ask("PATCH", path, query=query, body=body)
 
-    async def put(self, *path: str, body: Json) -> Json:
-        return await self._ask("PUT", path, body=body)
+    async def put(self, *path: str, body: Json, query: Json | None = None) -> Json:
+        return await self._ask("PUT", path, query=query, body=body)
 
-    async def delete(self, *path: str) -> Json:
-        return await self._ask("DELETE", path)
+    async def delete(self, *path: str, query: Json | None = None) -> Json:
+        return await self._ask("DELETE", path, query=query)
 
     async def items(self, *path: str, limit: int | None = None, **query: object) -> Json:
         """The first `limit` items (all of them if None), over as many pages as it takes."""

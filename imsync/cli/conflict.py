@@ -8,7 +8,8 @@ import asyncclick as click
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import CONFLICT_STATUS, NAME, SIDE, command, limit
 from imsync.cli.output import Output, how_many
-from imsync.cli.table import Table, cell, facts, when
+from imsync.cli.plan import asked, changed, rehearsable
+from imsync.cli.table import Table, cell, facts, prose, when
 
 
 @command("list")
@@ -52,7 +53,16 @@ async def show(daemon: Daemon, /, conflict: str) -> Output:
 @click.argument("conflict", type=NAME)
 @click.option("--use", type=SIDE, help="Whose value it shall be on both sides.")
 @click.option("--value", help="Another value, for both sides.")
-async def resolve(daemon: Daemon, /, conflict: str, use: str | None, value: str | None) -> Output:
+@rehearsable
+async def resolve(
+    daemon: Daemon,
+    /,
+    conflict: str,
+    use: str | None,
+    value: str | None,
+    dry_run: bool,
+    plan: str | None,
+) -> Output:
     """Settle a pending conflict, with one side's value or another.
 
     \b
@@ -62,37 +72,44 @@ async def resolve(daemon: Daemon, /, conflict: str, use: str | None, value: str 
     if (use is None) == (value is None):
         raise click.UsageError("Say either --use or --value.")
     body = {"use": use} if use is not None else {"value": value}
-    return shown(await daemon.post("conflicts", conflict, "resolve", body=body))
+    query = asked(dry_run=dry_run, plan=plan)
+    found = await daemon.post("conflicts", conflict, "resolve", body=body, query=query)
+    return changed(found, shown)
 
 
 @command("ignore")
 @click.argument("conflict", type=NAME)
-async def ignore(daemon: Daemon, /, conflict: str) -> Output:
+@rehearsable
+async def ignore(daemon: Daemon, /, conflict: str, dry_run: bool, plan: str | None) -> Output:
     """Let both sides keep what they have; the next edit of either goes on from there.
 
     \b
     im conflict ignore cfl_1
     """
-    return shown(await daemon.post("conflicts", conflict, "ignore"))
+    query = asked(dry_run=dry_run, plan=plan)
+    return changed(await daemon.post("conflicts", conflict, "ignore", query=query), shown)
 
 
 @command("restore")
 @click.argument("conflict", type=NAME)
-async def restore(daemon: Daemon, /, conflict: str) -> Output:
+@rehearsable
+async def restore(daemon: Daemon, /, conflict: str, dry_run: bool, plan: str | None) -> Output:
     """Bring back the value that lost, as a fresh edit on both sides.
 
     \b
     im conflict restore cfl_1
     """
-    return shown(await daemon.post("conflicts", conflict, "restore"))
+    query = asked(dry_run=dry_run, plan=plan)
+    return changed(await daemon.post("conflicts", conflict, "restore", query=query), shown)
 
 
 def shown(found: Json) -> Output:
-    """A conflict: what it is about, both sides, and what came of it."""
+    """A conflict: its story, both sides, and what came of it."""
     return Output(
         found,
         [
             facts(found, "id", "integration", "incident", "field", "status", "strategy"),
+            prose("\n".join(str(sentence) for sentence in found.get("story") or [])),
             sides(found),
             facts(found, "winner", "because", "resolved_by", "created_at", "resolved_at"),
         ],
@@ -105,9 +122,15 @@ def sides(conflict: Json) -> Table:
     for side in ("platform", "external"):
         edit = conflict.get(side)
         edit = edit if isinstance(edit, Mapping) else {"value": edit}
-        rows.append([side, cell(edit.get("value")), cell(edit.get("by")), when(edit.get("at"))])
+        rows.append([side, value_of(edit), cell(edit.get("by")), when(edit.get("at"))])
     return Table(["side", "value", "by", "at"], rows)
 
 
 def value_of(edit: Any) -> str:
-    return cell(edit.get("value") if isinstance(edit, Mapping) else edit)
+    """An edit's value; an external one as it reads here, with what it is called there."""
+    if not isinstance(edit, Mapping):
+        return cell(edit)
+    value, reads_as = edit.get("value"), edit.get("reads_as")
+    if reads_as in (None, value):
+        return cell(value)
+    return f"{cell(reads_as)} ({cell(value)})"

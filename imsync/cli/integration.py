@@ -9,6 +9,7 @@ from imsync.cli.ask import agreed
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import DIRECTION, NAME, STRATEGY, command, given, limit, yes
 from imsync.cli.output import REFUSED, Output, how_many
+from imsync.cli.plan import asked, changed, rehearsable
 from imsync.cli.secret import choose_secret
 from imsync.cli.table import cell, facts, table
 from imsync.errors import NotFound
@@ -37,6 +38,7 @@ CLEARABLE = ("webhook_secret", "from_email", "default_service")
 @click.option("--from-email", metavar="EMAIL", help="Who acts there when nobody known does.")
 @click.option("--default-service", metavar="ID", help="Where our incidents are created.")
 @click.option("--enabled", type=bool, metavar="true|false")
+@rehearsable
 async def configure(
     daemon: Daemon,
     /,
@@ -45,6 +47,8 @@ async def configure(
     token_file: str | None,
     webhook_secret: str | None,
     webhook_secret_file: str | None,
+    dry_run: bool,
+    plan: str | None,
     **settings: Any,
 ) -> Output:
     """Create an integration, or change what is given of one.
@@ -65,15 +69,18 @@ async def configure(
             webhook_secret, webhook_secret_file, option="--webhook-secret"
         ),
     )
-    body = settings_of(secrets, settings)
+    body, query = settings_of(secrets, settings), asked(dry_run=dry_run, plan=plan)
     if integration is None:
+        if dry_run or plan:
+            raise click.UsageError("A new integration changes nothing yet: there is no plan of it.")
         if "name" not in body:
             raise click.UsageError("Which one? Name the INTEGRATION, or create one with --name.")
         return describe(await daemon.post("integrations", body=as_new(body)))
     if not body:
         raise click.UsageError("Nothing to change: give at least one option.")
     try:
-        return describe(await daemon.patch("integrations", integration, body=body))
+        found = await daemon.patch("integrations", integration, body=body, query=query)
+        return changed(found, describe)
     except NotFound:
         new = as_new(body, called=integration)
         if "name" not in body or integration not in (new["name"], new.get("slug")):

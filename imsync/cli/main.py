@@ -11,7 +11,18 @@ import asyncclick as click
 from asyncclick.exceptions import NoArgsIsHelpError
 
 from imsync import __version__
-from imsync.cli import conflict, dead_letter, health, incident, integration, rules, status
+from imsync.cli import (
+    conflict,
+    dead_letter,
+    explain,
+    health,
+    incident,
+    integration,
+    maps,
+    plan,
+    rules,
+    status,
+)
 from imsync.cli.options import Everywhere, group
 from imsync.cli.output import DONE, INTERRUPTED, Output, complain, show
 from imsync.cli.session import Session
@@ -62,6 +73,11 @@ im = group(
                     "Who owns which field.",
                     [rules.list_rules, rules.set_rule, rules.delete_rule],
                 ),
+                group(
+                    "map",
+                    "What our severities and statuses are called there.",
+                    [maps.list_maps, maps.set_map, maps.delete_map],
+                ),
             ],
         ),
         group(
@@ -75,6 +91,8 @@ im = group(
                 conflict.restore,
             ],
         ),
+        explain.explain,
+        plan.plan,
         status.status,
         status.version,
     ],

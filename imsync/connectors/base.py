@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from imsync.core.fields import Field, Instant, Value
-from imsync.core.maps import ValueMap
+from imsync.core.maps import Custom, ValueMap
 
 
 class Kind(StrEnum):
@@ -64,7 +64,7 @@ class Snapshot:
     created_at: Instant | None = None
     open: bool = True
     set_at: Mapping[Field, Instant] = field(default_factory=dict)  # edits whose time is known
-    by: str | None = None  # who made those edits: a name for people, not an id
+    set_by: Mapping[Field, str] = field(default_factory=dict)  # ... and who made them, by name
     learnt: Sequence[Entry] = ()  # names that came along and save a lookup
 
 
@@ -115,7 +115,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of the external log: this field was set to this value, then, by that user id.
+    """One line of the external log: this field was set to this value, then, and by whom.
 
     The value may be only a part of the field's external form: `Translation.fits` compares.
     """
@@ -124,7 +124,8 @@ class Change:
     field: Field
     value: Value
     at: Instant
-    by_id: str | None = None
+    by_id: str | None = None  # two lines of one user have the same
+    by: str | None = None  # a name for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,15 @@ class Operation(StrEnum):
     WRITE_MANY = "write-many"
     ON_CALL = "on-call"
     OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent to change something there: exactly this, but for who acts."""
+
+    method: str
+    path: str  # below the API's root
+    body: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +281,21 @@ class Translation(Protocol):
     title: str  # "PagerDuty"
     observed: Mapping[Field, str]  # per field: "webhook", "poll", "own writes"
     default_url: str
+    born: str  # the external status of whatever has just been created
+    customizable: Mapping[str, Field]  # the maps that people may change, and the field of each
 
-    def maps(self, directory: Directory) -> Mapping[Field, ValueMap]: ...
+    def maps(self, directory: Directory, custom: Custom) -> Mapping[Field, ValueMap]: ...
+    def sides(self, name: str, priorities: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+        """The values on our side of a customizable map, and on theirs."""
+
+    def broken(self, custom: Custom, priorities: Sequence[str]) -> str | None:
+        """What is wrong with the maps as they would be, shown by the values; None if nothing is."""
+
+    def shown(
+        self, name: str, custom: Custom, priorities: Sequence[str]
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """A customizable map as it is in force: ours -> theirs, and theirs -> ours."""
+
     def proves(self, secrets: Sequence[str], signature: str | None, body: bytes) -> bool:
         """Whether one of the secrets signed these very bytes. In constant time."""
 
@@ -297,6 +320,17 @@ class Translation(Protocol):
 
     def resets(self, snapshot: Snapshot, status: Value) -> Sequence[Field]:
         """The fields that writing this external status sets too, to what it likes."""
+
+    def to_create(self, draft: Draft, directory: Directory) -> Request:
+        """The request that creates this incident."""
+
+    def to_write(
+        self, external_id: str, changes: Mapping[Field, Value], directory: Directory
+    ) -> Request:
+        """The request that sets these fields. Raises Refused where there is none that does."""
+
+    def to_describe(self, external_id: str, text: str, note_id: str | None) -> Request:
+        """The request that puts a description where it can be edited."""
 
     def fits(self, change: Change, value: Value) -> bool:
         """Whether a change in the log may be the one that set this external value.

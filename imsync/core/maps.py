@@ -8,9 +8,9 @@ stands for SEV-1 and for SEV-2, and says nothing against the one that is there.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
-from typing import Protocol
+from typing import Final, Protocol
 
 from imsync.core.fields import Value
 
@@ -76,6 +76,25 @@ class Choice:
         if value is None or value not in self.back:
             raise NoTranslation(f"{value!r} is not one of {', '.join(self.back)}")
         return self.back[value]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What people changed of one value map: ours -> theirs, and theirs -> ours."""
+
+    out: Mapping[str, str] = field(default_factory=dict)
+    back: Mapping[str, str] = field(default_factory=dict)
+
+
+class Custom(dict[str, Pairs]):
+    """What people changed of a connector's value maps, by the map's name."""
+
+    def __missing__(self, name: str) -> Pairs:
+        return Pairs()
+
+
+AS_IT_IS: Final = Custom()
+"""Nothing was changed."""
 
 
 def broken_law(map_: ValueMap, values: Iterable[Value]) -> str | None:

@@ -73,6 +73,7 @@ class Decision:
     verdict: Verdict
     because: str  # shown to people, and kept with a conflict
     loser: Side | None = None  # whose edit the verdict overrules: it is kept in a conflict record
+    flaps: bool = False  # held only because it has gone to and fro (`flapping`)
 
 
 def decide(base: Base, platform: Edit, external: Seen, map_: ValueMap, terms: Terms) -> Decision:

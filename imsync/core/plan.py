@@ -17,6 +17,7 @@ class Standing:
     base: Base
     blocked: str | None = None  # why it stands still until either side changes
     held: bool = False  # a person has been asked
+    flaps: bool = False  # ... because it flapped: no strategy decides it meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ def _one(standing: Standing, map_: ValueMap, terms: Terms) -> Decision | Blocked
     except NoTranslation as error:
         return Blocked(str(error))
     carries = decision.verdict in (Verdict.ADOPT, Verdict.PUSH)
+    if standing.flaps and carries:
+        return Decision(Verdict.HOLD, "it flapped: a person decides, or ten quiet minutes")
     if standing.held and carries and decision.loser is None:
         return Decision(Verdict.HOLD, "both sides had changed: a person decides")
     return decision

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from imsync.connectors import TRANSLATIONS
+from imsync.core import flapping
 from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Side
 from imsync.core.maps import ValueMap
 from imsync.core.merge import Claimant, Decision, Terms, Verdict, between
@@ -21,7 +22,10 @@ from imsync.store import (
     journal,
     links,
     outbox,
+    value_maps,
+    writes,
 )
+from imsync.store.conflicts import Pending
 from imsync.store.database import Connection
 from imsync.store.incidents import Incident
 from imsync.store.integrations import Integration
@@ -36,14 +40,16 @@ class View:
     integration: Integration
     incident: Incident
     standings: dict[Field, Standing]
+    held: dict[Field, Pending]
     terms: dict[Field, Terms]
     maps: dict[Field, ValueMap]
 
 
 def maps_of(conn: Connection, integration: Integration) -> dict[Field, ValueMap]:
-    """The integration's value maps, knowing the names that have been looked up."""
+    """The integration's value maps, as people set them, knowing the names looked up so far."""
     translation = TRANSLATIONS[integration.integration_type]
-    return dict(translation.maps(directory.Directory(conn, integration.id)))
+    known = directory.Directory(conn, integration.id)
+    return dict(translation.maps(known, value_maps.custom(conn, integration.id)))
 
 
 def view(conn: Connection, link_id: int) -> View:
@@ -58,6 +64,7 @@ def view(conn: Connection, link_id: int) -> View:
             base=state.base,
             blocked=state.blocked,
             held=field in held,
+            flaps=field in held and held[field].flaps,
         )
         for field, state in links.fields(conn, link_id).items()
     }
@@ -66,6 +73,7 @@ def view(conn: Connection, link_id: int) -> View:
         integration,
         incident,
         standings,
+        held,
         terms_of(conn, integration, incident.id),
         maps_of(conn, integration),
     )
@@ -96,14 +104,34 @@ def reconcile(
     if seen.link.state != "linked":
         return {}
     wanted = {field: seen.standings[field] for field in fields}
-    decisions = plan(wanted, seen.maps, seen.terms)
     owed = outbox.owed(conn, link_id)
+    decisions = {
+        field: _guarded(conn, link_id, field, decision, owed=field in owed, now=now)
+        for field, decision in plan(wanted, seen.maps, seen.terms).items()
+    }
     for field, decision in decisions.items():
         if isinstance(decision, Blocked):
             block(conn, link_id, field, decision.because)
         else:
             _carry_out(conn, seen, field, decision, owed=field in owed, now=now)
     return decisions
+
+
+def _guarded(
+    conn: Connection,
+    link_id: int,
+    field: Field,
+    decision: Decision | Blocked,
+    *,
+    owed: bool,
+    now: Instant,
+) -> Decision | Blocked:
+    """The decision, but a field that flaps is not written once more: it is held."""
+    if owed or not isinstance(decision, Decision) or decision.verdict is not Verdict.PUSH:
+        return decision
+    since = flapping.counts_from(now, conflicts.flapped_until(conn, link_id, field))
+    why = flapping.flaps(writes.count_undone(conn, link_id, field, since))
+    return decision if why is None else Decision(Verdict.HOLD, why, flaps=True)
 
 
 def block(conn: Connection, link_id: int, field: Field, because: str) -> None:
@@ -119,7 +147,9 @@ def _carry_out(
     link_id, standing = view.link.id, view.standings[field]
     match decision.verdict:
         case Verdict.KEEP:
-            outbox.disown(conn, link_id, field)
+            if owed:
+                outbox.disown(conn, link_id, field)
+                links.set_because(conn, link_id, field, decision.because)
             return
         case Verdict.SETTLE:
             _settle(conn, view, field, now=now)
@@ -131,6 +161,9 @@ def _carry_out(
                 return  # decided before, and not yet sent
         case Verdict.HOLD:
             outbox.disown(conn, link_id, field)
+            asked = view.held.get(field)
+            if asked and standing.seen and not _newer(standing, asked):
+                return  # that is what a person has been asked already
     _record(conn, view, field, decision, now=now)
     lag = _lag(standing, now) if decision.verdict is Verdict.ADOPT else None
     links.set_because(conn, link_id, field, decision.because)
@@ -146,6 +179,12 @@ def _carry_out(
         lag=lag,
         now=now,
     )
+
+
+def _newer(standing: Standing, asked: Pending) -> bool:
+    """Whether either side was edited since a person was asked."""
+    assert standing.seen is not None  # there is no conflict with what nobody has seen
+    return (standing.platform.at, standing.seen.at) != (asked.platform_at, asked.external_at)
 
 
 def _settle(conn: Connection, view: View, field: Field, *, now: Instant) -> None:
@@ -222,8 +261,17 @@ def _record(
         external=standing.seen,
         winner=winner,
         because=decision.because,
+        quiet_until=Instant(now + flapping.QUIET) if decision.flaps or standing.flaps else None,
         now=now,
     )
+
+
+def release_quiet(conn: Connection, integration_id: str, *, now: Instant) -> None:
+    """Let go what was held because it flapped and has been quiet since; decide it anew."""
+    for link_id, field in conflicts.quiet(conn, integration_id, now=now):
+        because = f"quiet for {flapping.QUIET // 60_000} minutes: let go"
+        conflicts.close(conn, link_id, field, winner=None, because=because, by="imsync", now=now)
+        reconcile(conn, link_id, now=now, fields=[field])
 
 
 def _lag(standing: Standing, now: Instant) -> int | None:

@@ -15,7 +15,7 @@ from imsync.core.merge import Verdict
 from imsync.engine import inbound, linking, log_feed
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
-from imsync.engine.carry_out import reconcile
+from imsync.engine.carry_out import reconcile, release_quiet
 from imsync.engine.log_feed import Told
 from imsync.engine.observe import observe
 from imsync.errors import ExternalError, Gone, Unauthorized
@@ -49,6 +49,7 @@ class Drift:
         try:
             if await account.suspended() and not await self.resume():
                 return False
+            await account.db.run(release_quiet, account.id, now=account.now())
             await account.load_priorities()
             read_to = account.now()
             healed = await self.sweep(await self.read_log())

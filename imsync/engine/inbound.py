@@ -98,7 +98,7 @@ class Inbound:
             return event
         if (told := event.snapshot) is not None:
             same = {f: at for f, at in told.set_at.items() if _alike(f, told, snapshot)}
-            snapshot = replace(snapshot, set_at=same, by=told.by)
+            snapshot = replace(snapshot, set_at=same, set_by=told.set_by)
         return replace(event, snapshot=snapshot)
 
     async def dated(self, snapshot: Snapshot) -> Snapshot:

@@ -6,6 +6,7 @@ names the incident; after any doubt the key is looked up before another is creat
 
 from collections.abc import Sequence
 
+from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Draft, Snapshot
 from imsync.core.fields import (
     NEVER,
@@ -104,7 +105,7 @@ def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
         return None
     links.set_service(conn, link.id, integration.default_service)
     incident = incidents.get(conn, link.incident_id)
-    maps = maps_of(conn, integration)
+    maps, translation = maps_of(conn, integration), TRANSLATIONS[integration.integration_type]
     values: dict[Field, Value] = {}
     for field in _CREATED_WITH:
         edit = incident.edits[field]
@@ -112,12 +113,13 @@ def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
             field is Field.ASSIGNED_TO and incident[Field.ESCALATION_POLICY] is not None
         ):
             continue
-        if field is Field.STATUS and edit.value != Status.OPEN:
-            continue  # whatever is created there is triggered; the rest follows as an edit
         try:
-            values[field] = maps[field].encode(edit.value)
+            value = maps[field].encode(edit.value)
         except NoTranslation:
             continue  # it is decided again, and blocked with its reason, once the link is there
+        if field is Field.STATUS and value != translation.born:
+            continue  # it follows as an edit
+        values[field] = value
         writes.remember(
             conn, link.id, field, as_of=link.created_at, value=values[field], edit=edit, now=now
         )
@@ -162,11 +164,12 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
         writes.landed(conn, write.id, now)
     writes.give_up(conn, link.id)
     incident = incidents.get(conn, link.incident_id)
-    status = maps_of(conn, integrations.get(conn, link.integration_id))[Field.STATUS]
-    filled_in = {**(snapshot.fields if fresh else {}), Field.STATUS: status.encode(Status.OPEN)}
+    integration = integrations.get(conn, link.integration_id)
+    born = TRANSLATIONS[integration.integration_type].born
+    filled_in = {**(snapshot.fields if fresh else {}), Field.STATUS: born}
     for field, edit in incident.edits.items():
         there = filled_in.get(field, NEVER)
-        links.set_base(conn, link.id, field, _first_base(field, edit, sent.get(field), there))
+        links.set_base(conn, link.id, field, _first_base(edit, sent.get(field), there))
     observe(conn, link.id, snapshot, now=now)
     incidents.tell(
         conn,
@@ -200,7 +203,7 @@ def _sent_with(attempts: Sequence[Write], snapshot: Snapshot) -> dict[Field, Wri
     return sent
 
 
-def _first_base(field: Field, edit: Edit, sent: Write | None, there: Known) -> Base:
+def _first_base(edit: Edit, sent: Write | None, there: Known) -> Base:
     """What the sides agree on when an incident was just created there, with `there`.
 
     What we sent stands; what we left open is theirs to fill in; what could not be sent
@@ -208,8 +211,6 @@ def _first_base(field: Field, edit: Edit, sent: Write | None, there: Known) -> B
     """
     if sent is not None:
         return Base(sent.edit.value, sent.value, sent.edit.at)
-    if field is Field.STATUS:
-        return Base(Status.OPEN, there)
     if edit.value is None:
         return Base(None, NEVER, edit.at)
     return Base(NEVER, there)

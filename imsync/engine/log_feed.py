@@ -9,15 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
-from imsync.connectors.base import Change, Kind, Snapshot, Translation
+from imsync.connectors.base import Change, Snapshot, Translation
 from imsync.core.covered import CUT, Theirs
 from imsync.core.fields import NEVER, Field, Instant
-from imsync.core.maps import NoTranslation
 from imsync.engine.carry_out import view
 from imsync.engine.observe import uncover
 from imsync.store import integrations, links, writes
 from imsync.store.database import Connection
-from imsync.store.directory import Directory
 from imsync.store.integrations import Integration
 from imsync.store.writes import Landed
 
@@ -42,15 +40,20 @@ class Told:
     def dates(self, snapshot: Snapshot, translation: Translation) -> Snapshot:
         """The snapshot, with the times of those of its values whose edit the log tells."""
         set_at: dict[Field, Instant] = {}
-        by = snapshot.by
+        set_by: dict[Field, str] = {}
         for field, value in snapshot.fields.items():
             edit = self.edits.get((snapshot.external_id, field))
             if edit is not None:
                 change = Change(snapshot.external_id, field, edit.value, edit.at)
                 if translation.fits(change, value):
                     set_at[field] = min(edit.at, snapshot.as_of)
-                    by = edit.by or by
-        return replace(snapshot, set_at={**set_at, **snapshot.set_at}, by=by)
+                    if edit.by is not None:
+                        set_by[field] = edit.by
+        return replace(
+            snapshot,
+            set_at={**set_at, **snapshot.set_at},
+            set_by={**set_by, **snapshot.set_by},
+        )
 
 
 def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, now: Instant) -> Told:
@@ -60,7 +63,6 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
     again changes nothing, so the log counts as read only when all it led to has been seen.
     """
     integration = integrations.get(conn, integration_id)
-    directory = Directory(conn, integration_id)
     by_incident: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         by_incident[change.external_id].append(change)
@@ -73,7 +75,7 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
         own = _own_lines(ours, lines, translation_of(integration))
         for line in lines:
             if not _is_ours(line, own):
-                edit = _edit(line, directory)
+                edit = _edit(line)
                 links.note_theirs(conn, link.id, line.field, edit.at)
                 told[external_id, line.field] = edit
         compare(conn, integration, link.id, ours, lines, now=now)
@@ -95,7 +97,7 @@ def compare(
     for write in ours:
         covered = _covered(write, lines, own, translation)
         if covered is not None and covered.value not in write.written.covered:
-            edit = _edit(covered, Directory(conn, integration.id))
+            edit = _edit(covered)
             uncover(conn, link_id, write, edit, now=now)
 
 
@@ -128,8 +130,7 @@ def dated(
 ) -> Snapshot:
     """The snapshot with the times that its incident's log tells."""
     integration = integrations.get(conn, integration_id)
-    directory = Directory(conn, integration_id)
-    edits = {(line.external_id, line.field): _edit(line, directory) for line in changes}
+    edits = {(line.external_id, line.field): _edit(line) for line in changes}
     return Told(edits).dates(snapshot, translation_of(integration))
 
 
@@ -176,11 +177,5 @@ def _covered(
     return line if unseen and not known else None
 
 
-def _edit(line: Change, directory: Directory) -> Theirs:
-    by = None
-    if line.by_id is not None:
-        try:
-            by = directory.name_of(Kind.USER, line.by_id)
-        except NoTranslation:
-            by = None  # nobody has looked that person up; the edit is the same
-    return Theirs(line.value, line.at, by)
+def _edit(line: Change) -> Theirs:
+    return Theirs(line.value, line.at, line.by)

@@ -27,13 +27,13 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
         value, known = snapshot.fields[field], state.seen
         if known is not None and snapshot.as_of < known.as_of:
             since = snapshot.set_at.get(field, snapshot.as_of)
-            late[field] = Theirs(value, since, snapshot.by)
+            late[field] = Theirs(value, since, snapshot.set_by.get(field))
             continue
         if known is not None and known.value == value:
             seen = replace(known, as_of=snapshot.as_of)
         else:
             at = snapshot.set_at.get(field)
-            by = snapshot.by if at is not None else None
+            by = snapshot.set_by.get(field)
             seen = Seen(value, snapshot.as_of if at is None else at, snapshot.as_of, by)
             links.note_theirs(conn, link_id, field, seen.at)
             changed = True

@@ -57,18 +57,24 @@ def record(
     external: Seen,
     winner: Side | None,
     because: str,
+    quiet_until: Instant | None = None,
     now: Instant,
 ) -> None:
-    """Keep a conflict: decided (`winner`), or pending. A pending one is updated, not doubled."""
+    """Keep a conflict: decided (`winner`), or pending. A pending one is updated, not doubled.
+
+    `quiet_until`: it is pending because the field flaps, and ends by itself then, unless
+    another edit is made.
+    """
     conn.execute(
         "INSERT INTO conflicts (link_id, field, status, strategy, base_platform, base_external,"
         " platform, platform_at, platform_by, external, external_at, external_by, winner,"
-        " because, resolved_by, created_at, resolved_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " because, resolved_by, created_at, resolved_at, quiet_until)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (link_id, field) WHERE status = 'pending' DO UPDATE SET"
         " platform = excluded.platform, platform_at = excluded.platform_at,"
         " platform_by = excluded.platform_by, external = excluded.external,"
-        " external_at = excluded.external_at, external_by = excluded.external_by",
+        " external_at = excluded.external_at, external_by = excluded.external_by,"
+        " because = excluded.because, quiet_until = excluded.quiet_until",
         (
             link_id,
             field,
@@ -87,16 +93,53 @@ def record(
             "imsync" if winner else None,
             now,
             now if winner else None,
+            quiet_until,
         ),
     )
 
 
-def held(conn: Connection, link_id: int) -> set[Field]:
-    """The fields of a link that a person has been asked about."""
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What a person has been asked about a field: which edits, and whether because it flaps."""
+
+    platform_at: Instant
+    external_at: Instant
+    flaps: bool
+
+
+def held(conn: Connection, link_id: int) -> dict[Field, Pending]:
+    """The fields of a link that stand still until a person has decided."""
     rows = conn.execute(
-        "SELECT field FROM conflicts WHERE link_id = ? AND status = 'pending'", (link_id,)
+        "SELECT field, platform_at, external_at, quiet_until FROM conflicts"
+        " WHERE link_id = ? AND status = 'pending'",
+        (link_id,),
     )
-    return {Field(row["field"]) for row in rows}
+    return {
+        Field(row["field"]): Pending(
+            row["platform_at"], row["external_at"], row["quiet_until"] is not None
+        )
+        for row in rows
+    }
+
+
+def quiet(conn: Connection, integration_id: str, *, now: Instant) -> list[tuple[int, Field]]:
+    """The links and fields that were held because they flapped, and have been quiet since."""
+    rows = conn.execute(
+        "SELECT c.link_id, c.field FROM conflicts c JOIN links l ON l.id = c.link_id"
+        " WHERE l.integration_id = ? AND c.status = 'pending' AND c.quiet_until <= ?",
+        (integration_id, now),
+    )
+    return [(row["link_id"], Field(row["field"])) for row in rows]
+
+
+def flapped_until(conn: Connection, link_id: int, field: Field) -> Instant | None:
+    """When a field that had been held because it flapped was last let go."""
+    row = conn.execute(
+        "SELECT MAX(resolved_at) FROM conflicts"
+        " WHERE link_id = ? AND field = ? AND quiet_until IS NOT NULL",
+        (link_id, field),
+    ).fetchone()
+    return row[0] if row[0] is None else Instant(row[0])
 
 
 def close(
@@ -155,6 +198,30 @@ def page(
         f"{_SELECT} WHERE {' AND '.join(where)} ORDER BY c.id DESC LIMIT ?", (*values, limit)
     )
     return [_conflict(row) for row in rows]
+
+
+def of_field(conn: Connection, link_id: int, field: Field) -> list[Conflict]:
+    """All conflicts over a field of a link, oldest first."""
+    rows = conn.execute(
+        f"{_SELECT} WHERE c.link_id = ? AND c.field = ? ORDER BY c.id", (link_id, field)
+    )
+    return [_conflict(row) for row in rows]
+
+
+def last(conn: Connection) -> int:
+    """The number of the newest conflict; 0 if there is none."""
+    return int(conn.execute("SELECT COALESCE(MAX(id), 0) FROM conflicts").fetchone()[0])
+
+
+def after(conn: Connection, number: int) -> list[Conflict]:
+    """The conflicts recorded after that one, oldest first."""
+    rows = conn.execute(f"{_SELECT} WHERE c.id > ? ORDER BY c.id", (number,))
+    return [_conflict(row) for row in rows]
+
+
+def pending_ids(conn: Connection) -> set[int]:
+    rows = conn.execute("SELECT id FROM conflicts WHERE status = 'pending'")
+    return {row["id"] for row in rows}
 
 
 def count_pending(conn: Connection, integration_id: str) -> int:

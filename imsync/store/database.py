@@ -11,7 +11,8 @@ database when two do so at once. Readers are `query_only` and never checkpoint.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar, cast
 
@@ -118,6 +119,17 @@ class Database:
                         done.set_result(outcome.result)
                     else:
                         done.set_exception(outcome)
+
+
+@contextmanager
+def undone(conn: Connection) -> Iterator[None]:
+    """Take back whatever is written inside, and only that."""
+    conn.execute("SAVEPOINT trial")
+    try:
+        yield
+    finally:
+        conn.execute("ROLLBACK TO trial")
+        conn.execute("RELEASE trial")
 
 
 class _Done:

@@ -211,20 +211,36 @@ def timeline(conn: Connection, number: int, *, limit: int, after: int = 0) -> li
         " WHERE t.incident_id = ? AND t.id > ? ORDER BY t.id LIMIT ?",
         (number, after, limit),
     )
-    return [
-        TimelineEntry(
-            id=row["id"],
-            at=row["at"],
-            kind=row["kind"],
-            by=row["by"],
-            text=row["text"],
-            field=row["field"],
-            old=row["old"],
-            new=row["new"],
-            integration=row["slug"],
-        )
-        for row in rows
-    ]
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: Row) -> TimelineEntry:
+    return TimelineEntry(
+        id=row["id"],
+        at=row["at"],
+        kind=row["kind"],
+        by=row["by"],
+        text=row["text"],
+        field=row["field"],
+        old=row["old"],
+        new=row["new"],
+        integration=row["slug"],
+    )
+
+
+def last_entry(conn: Connection) -> int:
+    """The number of the newest line of all timelines; 0 if there is none."""
+    return int(conn.execute("SELECT COALESCE(MAX(id), 0) FROM timeline").fetchone()[0])
+
+
+def changes_after(conn: Connection, number: int) -> list[tuple[int, TimelineEntry]]:
+    """The changes of fields after that line of all timelines, each with its incident's number."""
+    rows = conn.execute(
+        "SELECT t.*, g.slug FROM timeline t LEFT JOIN integrations g ON g.id = t.integration_id"
+        " WHERE t.id > ? AND t.kind = 'changed' ORDER BY t.id",
+        (number,),
+    )
+    return [(row["incident_id"], _entry(row)) for row in rows]
 
 
 def entry(conn: Connection, number: int, id_: int) -> TimelineEntry:

@@ -163,6 +163,17 @@ def owed(conn: Connection, link_id: int) -> dict[str, str]:
     return {row["what"]: row["state"] for row in rows}
 
 
+def everything(conn: Connection) -> set[tuple[int, str]]:
+    """All that is owed: (link, what)."""
+    rows = conn.execute("SELECT link_id, what FROM outbox")
+    return {(row["link_id"], row["what"]) for row in rows}
+
+
+def forget(conn: Connection, link_id: int) -> None:
+    """Nothing at all is owed on the link any more."""
+    conn.execute("DELETE FROM outbox WHERE link_id = ?", (link_id,))
+
+
 def pending(conn: Connection, integration_id: str) -> tuple[int, Instant | None]:
     """How much an integration owes, and since when the oldest of it."""
     row = conn.execute(

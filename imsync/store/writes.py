@@ -115,11 +115,12 @@ def note_covered(conn: Connection, id_: int, values: Sequence[Value]) -> None:
     conn.execute("UPDATE writes SET covered = ? WHERE id = ?", (json.dumps(values), id_))
 
 
-def count_since(conn: Connection, link_id: int, field: Field, since: Instant) -> int:
-    """How often the field was written over there since then."""
+def count_undone(conn: Connection, link_id: int, field: Field, since: Instant) -> int:
+    """How often since then the field was written over what others had put in place of ours."""
     row = conn.execute(
-        "SELECT COUNT(*) FROM writes"
-        " WHERE link_id = ? AND field = ? AND state = 'done' AND at >= ?",
+        "SELECT COUNT(*) FROM (SELECT at, before, LAG(value) OVER (ORDER BY id) AS ours"
+        "    FROM writes WHERE link_id = ? AND field = ? AND state = 'done') AS landed"
+        " WHERE at >= ? AND before <> ours",
         (link_id, field, since),
     ).fetchone()
     return int(row[0])

@@ -384,9 +384,11 @@ async def test_a_conflict_shows_both_sides(town: Town) -> None:
     assert set(conflict) == {
         *("id", "integration", "incident", "field", "status", "strategy", "base", "platform"),
         *("external", "winner", "because", "resolved_by", "created_at", "resolved_at"),
+        "story",
     }
     assert (conflict["base"], conflict["field"], conflict["winner"]) == ("Start", "title", None)
-    assert set(conflict["platform"]) == set(conflict["external"]) == {"value", "by", "at"}
+    assert set(conflict["platform"]) == {"value", "by", "at"}
+    assert set(conflict["external"]) == {"value", "by", "at", "reads_as"}
     assert (conflict["platform"]["value"], conflict["external"]["value"]) == ("Here", "There")
     assert await api.found(f"/api/v1/conflicts/{conflict['id']}") == conflict
     assert (await api.found("/api/v1/conflicts?integration=prod-pd&status=resolved"))["items"] == []

@@ -8,12 +8,12 @@ import pytest
 from imsync.connectors.base import Change, Kind, Snapshot
 from imsync.connectors.pagerduty.mapping import (
     STATUS,
-    Severities,
     blocks,
     fits,
     maps,
     resets,
 )
+from imsync.connectors.pagerduty.severities import Severities
 from imsync.core.fields import Field, Instant, Severity, Status, Value
 from imsync.core.maps import NotLookedUp, NoTranslation, broken_law
 

@@ -25,7 +25,7 @@ from imsync.connectors.base import (
     Snapshot,
     Subscription,
 )
-from imsync.connectors.pagerduty import incidents, log
+from imsync.connectors.pagerduty import incidents, log, requests
 from imsync.core.fields import Field, Instant, Value
 from imsync.errors import Gone, Refused, Unavailable, Unknown
 
@@ -254,7 +254,7 @@ class Road:
         return await self._answer(Page([self._snapshot(row, sent) for row in rows], None))
 
     async def create(self, draft: Draft, *, actor: str | None) -> Snapshot:
-        body: Any = incidents.to_create(draft, self._priority_id)["incident"]
+        body: Any = requests.to_create(draft, self._priority_id).body["incident"]
         sent = await self._arrive(writes=True)
         there = self.there
         if any(r.key == draft.key and r.status != "resolved" for r in there.rows.values()):
@@ -274,7 +274,7 @@ class Road:
     async def write(
         self, external_id: str, changes: Mapping[Field, Value], *, actor: str | None
     ) -> Snapshot:
-        body: Any = incidents.to_write(changes, self._priority_id)["incident"]
+        body: Any = requests.to_write(external_id, changes, self._priority_id).body["incident"]
         sent = await self._arrive(writes=True)
         row = self._row(external_id)
         status = body.get("status", row.status)

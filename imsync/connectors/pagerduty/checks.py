@@ -5,7 +5,8 @@ from typing import Final
 
 from imsync.connectors.base import Check, Entry, Kind
 from imsync.connectors.pagerduty.reading import Object, dig, object_at
-from imsync.connectors.pagerduty.rest import Rest, base, segment
+from imsync.connectors.pagerduty.requests import segment
+from imsync.connectors.pagerduty.rest import Rest, base
 from imsync.core.fields import Instant
 from imsync.errors import ExternalError, Gone, Refused, Unauthorized
 

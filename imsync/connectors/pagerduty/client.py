@@ -24,11 +24,12 @@ from imsync.connectors.base import (
     Unusable,
 )
 from imsync.connectors.pagerduty import checks, log
-from imsync.connectors.pagerduty.incidents import snapshot, to_create, to_write
-from imsync.connectors.pagerduty.notes import bounded, note
+from imsync.connectors.pagerduty.incidents import snapshot
+from imsync.connectors.pagerduty.notes import note
 from imsync.connectors.pagerduty.oncall import on_call
 from imsync.connectors.pagerduty.reading import Object, dig, object_at, objects_at, text_at, written
-from imsync.connectors.pagerduty.rest import Rest, segment
+from imsync.connectors.pagerduty.requests import segment, to_create, to_note, to_write
+from imsync.connectors.pagerduty.rest import Rest
 from imsync.connectors.pagerduty.subscriptions import (
     DOCUMENTED,
     HOPED_FOR,
@@ -125,15 +126,15 @@ class PagerDuty:
         return replace(page, next=start + PAGE if more else None)
 
     async def create(self, draft: Draft, *, actor: str | None) -> Snapshot:
-        body = to_create(draft, self._priority_id)
-        return await self._rest.write("POST", "/incidents", self._incident, body, actor=actor)
+        request = to_create(draft, self._priority_id)
+        return await self._rest.send(request, self._incident, actor=actor)
 
     async def write(
         self, external_id: str, changes: Mapping[Field, Value], *, actor: str | None
     ) -> Snapshot:
         """Set these fields to these external values; the answer is how it stands then."""
-        path, body = f"/incidents/{segment(external_id)}", to_write(changes, self._priority_id)
-        return await self._rest.write("PUT", path, self._incident, body, actor=actor)
+        request = to_write(external_id, changes, self._priority_id)
+        return await self._rest.send(request, self._incident, actor=actor)
 
     async def log(self, external_id: str, since: Instant) -> Sequence[Change]:
         """What was changed on one incident since then, oldest first; the last 100 entries of it.
@@ -190,17 +191,10 @@ class PagerDuty:
     async def put_note(
         self, external_id: str, text: str, *, note_id: str | None, actor: str | None
     ) -> Note:
-        """Write a note, or put this text in place of what the note `note_id` says.
-
-        Cut to what a note holds.
-        """
-        path = f"/incidents/{segment(external_id)}/notes"
-        return await self._rest.write(
-            "PUT" if note_id else "POST",
-            f"{path}/{segment(note_id)}" if note_id else path,
-            lambda answer, _: note(object_at(answer, "note")),
-            {"note": {"content": bounded(text)}},
-            actor=actor,
+        """Write a note, or put this text in place of what the note `note_id` says."""
+        request = to_note(external_id, text, note_id)
+        return await self._rest.send(
+            request, lambda answer, _: note(object_at(answer, "note")), actor=actor
         )
 
     async def look_up(self, kind: Kind, name: str) -> Sequence[Entry]:

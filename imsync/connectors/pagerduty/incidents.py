@@ -1,14 +1,11 @@
-"""An incident as PagerDuty writes it, in REST and in webhooks, and as it takes it.
+"""An incident as PagerDuty writes it, in REST and in webhooks. Pure.
 
 External forms of the fields: the title as it is; a status of triggered, acknowledged or
 resolved; a severity of `high` or `low`, followed by the priority's name if there is one
 ("high P1"); a user's id; an escalation policy's id. The description is never shown.
 """
 
-from collections.abc import Callable, Mapping
-
-from imsync.connectors.base import Draft, Entry, Kind, Snapshot, Unusable
-from imsync.connectors.pagerduty.mapping import URGENCIES, in_parts
+from imsync.connectors.base import Entry, Kind, Snapshot, Unusable
 from imsync.connectors.pagerduty.reading import (
     Object,
     dig,
@@ -19,9 +16,6 @@ from imsync.connectors.pagerduty.reading import (
     text_if_any,
 )
 from imsync.core.fields import Field, Instant, Value
-from imsync.errors import Refused
-
-PriorityId = Callable[[str], str | None]
 
 
 def snapshot(incident: Object, *, as_of: Instant, offset: int) -> Snapshot:
@@ -80,70 +74,3 @@ def _assignees(incident: Object) -> list[Object] | None:
             raise Unusable("an assignment has no assignee")
         found.append(assignee)
     return found
-
-
-def to_create(draft: Draft, priority_id: PriorityId) -> Object:
-    """The body that creates this incident.
-
-    PagerDuty takes an assignee or an escalation policy, not both: the assignee goes
-    first. It takes no status (every incident is born triggered), and a priority by id
-    only: one whose id is not known is left for a later write, which goes by name.
-    """
-    fields = draft.fields
-    body: dict[str, object] = {
-        "type": "incident",
-        "title": fields.get(Field.TITLE) or "",
-        "service": _reference("service", draft.service_id),
-        "incident_key": draft.key,
-    }
-    if severity := fields.get(Field.SEVERITY):
-        urgency, priority = in_parts(severity)
-        if urgency:
-            body["urgency"] = urgency
-        if priority and (id_ := priority_id(priority)):
-            body["priority"] = _reference("priority", id_)
-    if user := fields.get(Field.ASSIGNED_TO):
-        body["assignments"] = [{"assignee": _reference("user", user)}]
-    elif policy := fields.get(Field.ESCALATION_POLICY):
-        body["escalation_policy"] = _reference("escalation_policy", policy)
-    if draft.description:
-        body["body"] = {"type": "incident_body", "details": draft.description}
-    return {"incident": body}
-
-
-def to_write(changes: Mapping[Field, Value], priority_id: PriorityId) -> Object:
-    """The body that sets these fields, and no others.
-
-    Raises Refused for what PagerDuty has no request for: unassigning an open incident.
-    """
-    if not changes or Field.DESCRIPTION in changes:
-        raise ValueError(f"there is no write of {', '.join(changes) or 'nothing'}")
-    body: dict[str, object] = {"type": "incident_reference"}
-    for field, value in changes.items():
-        if field is Field.ASSIGNED_TO and value is None:
-            if changes.get(Field.STATUS) != "resolved":  # which takes the assignees away
-                raise Refused("PagerDuty keeps someone assigned while an incident is open")
-        elif value is None:
-            raise Refused(f"PagerDuty cannot do without a {field}")
-        elif field is Field.SEVERITY:
-            body |= _severity(value, priority_id)
-        elif field is Field.ASSIGNED_TO:
-            body["assignments"] = [{"assignee": _reference("user", value)}]
-        elif field is Field.ESCALATION_POLICY:
-            body["escalation_policy"] = _reference("escalation_policy", value)
-        else:
-            body[field.value] = value
-    return {"incident": body}
-
-
-def _severity(value: str, priority_id: PriorityId) -> Object:
-    urgency, priority = in_parts(value)
-    body: dict[str, object] = {"urgency": urgency} if urgency in URGENCIES else {}
-    if priority:
-        id_ = priority_id(priority)
-        body["priority"] = _reference("priority", id_) if id_ else priority
-    return body
-
-
-def _reference(kind: str, id_: str) -> Object:
-    return {"id": id_, "type": f"{kind}_reference"}

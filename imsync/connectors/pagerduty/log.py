@@ -48,7 +48,7 @@ def changes(
         dated.reverse()  # the log is kept newest first
     dated.sort(key=lambda item: item[0])
     return [
-        Change(of, field, value, at, dig(entry, "agent", "id"))
+        Change(of, field, value, at, dig(entry, "agent", "id"), dig(entry, "agent", "summary"))
         for at, entry in dated
         if (of := external_id or dig(entry, "incident", "id"))
         for field, value in _told(entry, priority_name)

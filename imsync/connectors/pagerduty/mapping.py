@@ -1,18 +1,30 @@
 """What our values are called in PagerDuty, and what its values mean to us. Pure."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 from imsync.connectors.base import Change, Directory, Kind, Snapshot
+from imsync.connectors.pagerduty.severities import NONE, URGENCIES, Severities, in_parts
 from imsync.core.fields import Field, Severity, Status, Value
-from imsync.core.maps import Choice, Line, NotLookedUp, NoTranslation, Same, ValueMap
+from imsync.core.maps import (
+    AS_IT_IS,
+    Choice,
+    Custom,
+    Line,
+    NotLookedUp,
+    NoTranslation,
+    Same,
+    ValueMap,
+    broken_law,
+)
 
-URGENCIES: Final = ("high", "low")
 TITLE_LIMIT: Final = 1_024
 """REST states none; this is the one of PagerDuty's events, and of its screens."""
+
+BORN: Final = "triggered"
+"""The status of whatever has just been created."""
 
 STATUS: Final = Choice(
     there={
@@ -27,30 +39,66 @@ STATUS: Final = Choice(
         "resolved": Status.RESOLVED.value,
     },
 )
-URGENCY: Final = Choice(
-    there={
-        Severity.SEV1.value: "high",
-        Severity.SEV2.value: "high",
-        Severity.SEV3.value: "low",
-        Severity.SEV4.value: "low",
-    },
-    back={"high": Severity.SEV2.value, "low": Severity.SEV3.value},
-)
-
-_LEVELS: Final = dict(enumerate(URGENCY.there, start=1))  # P1 is our SEV-1, and so on
-_NAME: Final = re.compile(r"(?:p|s|sev|priority|severity)[ -]?([1-5])", re.IGNORECASE)
 
 
-def maps(directory: Directory) -> Mapping[Field, ValueMap]:
-    """A map for every field, by what the directory knows now."""
+def maps(directory: Directory, custom: Custom = AS_IT_IS) -> Mapping[Field, ValueMap]:
+    """A map for every field, by what the directory knows now and people have set."""
+    priorities = directory.names(Kind.PRIORITY)
     return {
         Field.TITLE: Line(TITLE_LIMIT),
         Field.DESCRIPTION: Same(),
-        Field.SEVERITY: Severities.of(directory.names(Kind.PRIORITY)),
-        Field.STATUS: STATUS,
+        Field.SEVERITY: Severities.of(priorities, custom),
+        Field.STATUS: _status(custom),
         Field.ASSIGNED_TO: Known(directory, Kind.USER),
         Field.ESCALATION_POLICY: Known(directory, Kind.ESCALATION_POLICY),
     }
+
+
+def _status(custom: Custom) -> Choice:
+    pairs = custom["status"]
+    return Choice({**STATUS.there, **pairs.out}, {**STATUS.back, **pairs.back})
+
+
+CUSTOMIZABLE: Final = {
+    "urgency": Field.SEVERITY,
+    "priority": Field.SEVERITY,
+    "status": Field.STATUS,
+}
+"""The maps that people may change, and the field that each is of."""
+
+_OURS: Final = {Field.SEVERITY: [one.value for one in Severity], Field.STATUS: list(STATUS.there)}
+_THEIRS: Final = {"urgency": URGENCIES, "status": tuple(STATUS.back)}
+
+
+def sides(name: str, priorities: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The values on our side of a customizable map, and on theirs (none: any is taken)."""
+    return _OURS[CUSTOMIZABLE[name]], _THEIRS.get(name, priorities)
+
+
+def broken(custom: Custom, priorities: Sequence[str]) -> str | None:
+    """What is wrong with the maps as they would be, shown by the values; None if nothing is."""
+    severities = Severities.of(priorities, custom)
+    return (
+        broken_law(severities.urgency, _OURS[Field.SEVERITY])
+        or severities.broken()
+        or broken_law(severities, _OURS[Field.SEVERITY])
+        or broken_law(_status(custom), _OURS[Field.STATUS])
+    )
+
+
+def shown(
+    name: str, custom: Custom, priorities: Sequence[str]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """A customizable map as it is in force: what is written as what, and read as what."""
+    if name == "status":
+        status = _status(custom)
+        return status.there, status.back
+    severities = Severities.of(priorities, custom)
+    if name == "urgency":
+        return severities.urgency.there, severities.urgency.back
+    written = {ours: in_parts(theirs)[1] or NONE for ours, theirs in severities.written.items()}
+    named = {name: ours for name in priorities if (ours := severities.named.get(name.lower()))}
+    return written, named
 
 
 def blocks(field: Field, snapshot: Snapshot, status: Value) -> str | None:
@@ -73,93 +121,11 @@ def resets(snapshot: Snapshot, status: Value) -> Sequence[Field]:
     return (Field.ASSIGNED_TO,) if not snapshot.open and status != "resolved" else ()
 
 
-def in_parts(severity: str) -> tuple[str | None, str | None]:
-    """The urgency and the priority's name in an external severity, as far as it has them.
-
-    A whole one is "high" or "high P1"; the log also knows a priority alone: "P1".
-    """
-    urgency, _, name = severity.partition(" ")
-    return (urgency, name or None) if urgency in URGENCIES else (None, severity or None)
-
-
 def fits(change: Change, value: Value) -> bool:
     """Whether a change that the log tells of may be the one that set this external value."""
     if change.field is not Field.SEVERITY or value is None:
         return change.value == value
     return change.value in (value, *filter(None, in_parts(value)))
-
-
-@dataclass(frozen=True, slots=True)
-class Severities:
-    """Severities as urgency alone, or as urgency and priority where the account has priorities.
-
-    The priority is the finer of the two: where they contradict each other, it is believed.
-    A severity without a priority of its own level is written as the nearest there is, and
-    never as none, for there is no known way to take a priority away again.
-    """
-
-    written: Mapping[str, str]  # "SEV-1": "high P1"
-    read: Mapping[str, str]  # what is written, in lower case, and what it reads as
-
-    @classmethod
-    def of(cls, priorities: Iterable[str]) -> Self:
-        """By the names of all the account's priorities; names that tell no level do not count."""
-        names = dict[int, str]()
-        for name in sorted(priorities):
-            if level := _level(name):
-                names.setdefault(level, name)
-        written, alike = dict[str, str](), dict[str, list[str]]()
-        for level, severity in _LEVELS.items():
-            near = min(names, key=lambda other: _distance(level, other), default=None)
-            urgency = URGENCY.there[severity]
-            written[severity] = urgency if near is None else f"{urgency} {names[near]}"
-            alike.setdefault(written[severity], []).append(severity)
-        read = {
-            external.lower(): next(filter(several.__contains__, _readings(external)), several[0])
-            for external, several in alike.items()
-        }
-        return cls(written, read)
-
-    def encode(self, value: Value) -> Value:
-        if value is None or value not in self.written:
-            takes = ", ".join(self.written)
-            raise NoTranslation(f"{value!r} has no urgency in PagerDuty; it takes {takes}")
-        return self.written[value]
-
-    def decode(self, value: Value, *, given: Value) -> Value:
-        if value is None:
-            raise NoTranslation("an incident in PagerDuty has an urgency; this one shows none")
-        now = self.written.get(given) if given is not None else None
-        if now == value:
-            return given
-        if value.lower() in self.read:
-            return self.read[value.lower()]
-        urgency, name = in_parts(value)
-        if name and now and name == in_parts(now)[1]:
-            return given
-        if name and _level(name):
-            return _readings(value)[0]
-        if urgency is None:
-            raise NoTranslation(f"nothing is known of a priority {value!r}, and no urgency")
-        return URGENCY.decode(urgency, given=given)
-
-
-def _level(name: str) -> int:
-    """1 for P1 or SEV-1, the most severe; 0 for a name that does not say."""
-    found = _NAME.fullmatch(name.strip())
-    return int(found[1]) if found else 0
-
-
-def _distance(level: int, other: int) -> tuple[bool, int]:
-    """How ill a priority of that level stands for this one: first of all by its urgency."""
-    return (level <= 2) is not (other <= 2), abs(level - other)
-
-
-def _readings(external: str) -> Sequence[str]:
-    """What a severity reads as when nothing better is known, the likeliest first."""
-    urgency, name = in_parts(external)
-    finer = [_LEVELS[min(level, 4)]] if name and (level := _level(name)) else []
-    return [*finer, *([URGENCY.back[urgency]] if urgency else [])]
 
 
 @dataclass(frozen=True, slots=True)

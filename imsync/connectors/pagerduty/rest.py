@@ -26,13 +26,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
-from urllib.parse import quote
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from imsync.connectors.base import Limits, Operation, Unusable
+from imsync.connectors.base import Limits, Operation, Request, Unusable
 from imsync.connectors.pagerduty.headers import clock_offset, limits, wait
 from imsync.connectors.pagerduty.reading import Object, dig, parsed
 from imsync.core.fields import Instant
@@ -105,6 +104,10 @@ class Rest:
     ) -> T:
         """The same of a request that changes something, as `actor` or else the usual user."""
         return await self._call(method, path, read, body=body, actor=actor)
+
+    async def send(self, request: Request, read: Read[T], *, actor: str | None) -> T:
+        """The same of a request that was put together elsewhere."""
+        return await self.write(request.method, request.path, read, request.body, actor=actor)
 
     async def _call(
         self,
@@ -229,13 +232,6 @@ def credentials(token: str) -> tuple[str, str]:
         hint = "an API key, or an OAuth token: letters, digits and signs, and no spaces"
         raise Unauthorized("this is no PagerDuty token", hint=hint)
     return named or (_BEARER if key.startswith("pdus+") else _TOKEN), key
-
-
-def segment(id_: str) -> str:
-    """An id as a part of a path. Raises Gone for what cannot be one, so that none strays."""
-    if not id_ or len(id_) > 128 or id_.strip(".") == "":
-        raise Gone(f"PagerDuty has nothing by the id {id_[:128]!r}", status=404)
-    return quote(id_, safe="")
 
 
 def _lost(writes: bool, message: str) -> Unavailable:

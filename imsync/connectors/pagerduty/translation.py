@@ -1,12 +1,22 @@
 """The pure half of the PagerDuty connector, gathered for whoever asks for `base.Translation`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
-from imsync.connectors.base import Change, Directory, Envelope, Event, Snapshot
-from imsync.connectors.pagerduty import mapping, notes, webhooks
+from imsync.connectors.base import (
+    Change,
+    Directory,
+    Draft,
+    Envelope,
+    Event,
+    Kind,
+    Request,
+    Snapshot,
+)
+from imsync.connectors.pagerduty import mapping, notes, requests, webhooks
 from imsync.core.fields import Field, Value
-from imsync.core.maps import ValueMap
+from imsync.core.maps import Custom, NoTranslation, ValueMap
 
 
 class PagerDutyTranslation:
@@ -25,8 +35,22 @@ class PagerDutyTranslation:
         Field.ESCALATION_POLICY: "webhook",
     }
 
-    def maps(self, directory: Directory) -> Mapping[Field, ValueMap]:
-        return mapping.maps(directory)
+    born = mapping.BORN
+    customizable: Mapping[str, Field] = mapping.CUSTOMIZABLE
+
+    def maps(self, directory: Directory, custom: Custom) -> Mapping[Field, ValueMap]:
+        return mapping.maps(directory, custom)
+
+    def sides(self, name: str, priorities: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+        return mapping.sides(name, priorities)
+
+    def broken(self, custom: Custom, priorities: Sequence[str]) -> str | None:
+        return mapping.broken(custom, priorities)
+
+    def shown(
+        self, name: str, custom: Custom, priorities: Sequence[str]
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        return mapping.shown(name, custom, priorities)
 
     def proves(self, secrets: Sequence[str], signature: str | None, body: bytes) -> bool:
         return webhooks.proves(secrets, signature, body)
@@ -49,8 +73,28 @@ class PagerDutyTranslation:
     def resets(self, snapshot: Snapshot, status: Value) -> Sequence[Field]:
         return mapping.resets(snapshot, status)
 
+    def to_create(self, draft: Draft, directory: Directory) -> Request:
+        return requests.to_create(draft, _priority_id(directory))
+
+    def to_write(
+        self, external_id: str, changes: Mapping[Field, Value], directory: Directory
+    ) -> Request:
+        return requests.to_write(external_id, changes, _priority_id(directory))
+
+    def to_describe(self, external_id: str, text: str, note_id: str | None) -> Request:
+        return requests.to_note(external_id, notes.description_note(text), note_id)
+
     def fits(self, change: Change, value: Value) -> bool:
         return mapping.fits(change, value)
+
+
+def _priority_id(directory: Directory) -> Callable[[str], str | None]:
+    def id_of(name: str) -> str | None:
+        with suppress(NoTranslation):
+            return directory.id_of(Kind.PRIORITY, name)
+        return None
+
+    return id_of
 
 
 TRANSLATION: Final = PagerDutyTranslation()

@@ -99,7 +99,9 @@ def parse(body: bytes, *, offset: int) -> Event:
     )
     if type_ in ABOUT:
         at = moment_at(event, "occurred_at", offset=offset)
-        stood = replace(_incident(event, ABOUT[type_], at, offset), by=seen.by)
+        stood = _incident(event, ABOUT[type_], at, offset)
+        if seen.by is not None:
+            stood = replace(stood, set_by=dict.fromkeys(stood.set_at, seen.by))
         sort = _SORTS.get(type_, Sort.OBSERVATION)
         return replace(seen, sort=sort, at=at, external_id=stood.external_id, snapshot=stood)
     if type_ in _NOTES:

@@ -1,0 +1,70 @@
+"""/integrations/{i}/plan, and what every change of rules shares: ?dry_run=true and ?plan=ID."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from aiohttp import web
+
+from imsync.api import shapes
+from imsync.api.bodies import flag_of
+from imsync.api.context import context_of
+from imsync.core.fields import Instant
+from imsync.engine import forecast
+from imsync.engine.forecast import Forecast
+from imsync.store import integrations
+from imsync.store.database import Connection
+
+T = TypeVar("T")
+
+
+async def show(request: web.Request) -> web.Response:
+    """What the integration owes: the requests that would be made now, and what they cost."""
+    context, name = context_of(request), request.match_info["name"]
+    found = await context.db.run(of_what_is_owed, name, now=context.now())
+    return shapes.answer(shapes.forecast(found, dry_run=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Changed(Generic[T]):
+    """What a change answered, and what it leads to. `dry_run`: it was taken back again."""
+
+    result: T
+    forecast: Forecast
+    dry_run: bool
+
+    def answer(self, shape: shapes.Shape) -> web.Response:
+        """The thing as it now is, with the effect that the change had; or what would come of it."""
+        effect = shapes.forecast(self.forecast, dry_run=self.dry_run)
+        if self.dry_run:
+            return shapes.answer(effect)
+        return shapes.answer({**shape, "effect": effect} if self.forecast else shape)
+
+
+async def change(request: web.Request, name: str, work: Callable[[Connection], T]) -> Changed[T]:
+    """Make a change to an integration's rules as the query asks: at all, and as it was shown.
+
+    Raises UserError, and PlanChanged when it would lead to something else than `plan`.
+    """
+    context, dry_run = context_of(request), flag_of(request, "dry_run")
+    result, found = await context.db.run(
+        forecast.change,
+        name,
+        work,
+        dry_run=dry_run,
+        expected=request.query.get("plan"),
+        shown=context.plans,
+        now=context.now(),
+    )
+    if dry_run:
+        context.remember(found)
+    else:
+        context.fleet.ring()
+    return Changed(result, found, dry_run)
+
+
+# Units of work.
+
+
+def of_what_is_owed(conn: Connection, name: str, *, now: Instant) -> Forecast:
+    return forecast.of_what_is_owed(conn, integrations.named(conn, name), now=now)

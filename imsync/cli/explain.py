@@ -1,0 +1,51 @@
+"""`im explain`: why a field is what it is."""
+
+import asyncclick as click
+
+from imsync.cli.client import Daemon, Json
+from imsync.cli.conflict import sides
+from imsync.cli.options import FIELD, NAME, command
+from imsync.cli.output import Output
+from imsync.cli.table import Block, facts, prose
+
+
+@command("explain")
+@click.argument("incident", type=NAME)
+@click.argument("field", type=FIELD)
+@click.option("--integration", type=NAME, help="Where it is linked in several.")
+async def explain(daemon: Daemon, /, incident: str, field: str, integration: str | None) -> Output:
+    """Say why a field of an incident is what it is: who set it, what decided, what lost.
+
+    \b
+    im explain INC-1 title
+    """
+    found = await daemon.get("incidents", incident, "explain", field, integration=integration)
+    text: list[Block] = [told(found)]
+    for one in [found, *(found.get("others") or [])]:
+        if one is not found:
+            text.append(f"in {one.get('integration')}: {told(one)}")
+        text += [
+            sides({**one, "platform": found.get("platform")}),
+            facts({**one, **rule_of(one)}, "integration", "state", "rule", "confirmed_at"),
+        ]
+    return Output(found, text)
+
+
+def told(found: Json) -> str:
+    """The story, a sentence a line."""
+    return prose("\n".join(str(sentence) for sentence in found.get("story") or []))
+
+
+def rule_of(found: Json) -> Json:
+    """The rule in force, in a line."""
+    rule = found.get("rule")
+    if not isinstance(rule, dict):
+        return {}
+    parts = [f"{rule.get('owner')} owns it", f"{rule.get('strategy')}", f"{rule.get('direction')}"]
+    if rule.get("strict"):
+        parts[0] += " strictly"
+    if rule.get("priority"):
+        parts[0] += f" (priority {rule['priority']})"
+    if rule.get("default"):
+        parts[0] += " by default"
+    return {"rule": ", ".join(parts)}

@@ -1,0 +1,178 @@
+"""Conflicts and decisions as a colleague would tell them: sentences for people, in UTC.
+
+Programs read the fields beside them; these may be worded anew at any time.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from imsync.core.fields import NEVER, Edit, Field, Instant, Known, Side, Value
+from imsync.store import conflicts
+from imsync.store.conflicts import Conflict
+
+_LONGEST = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a story of one field is told with."""
+
+    field: Field
+    there: str  # what the other side is called: "PagerDuty"
+    now: Instant
+
+    def value(self, value: Value) -> str:
+        if value is None:
+            return "nobody" if self.field is Field.ASSIGNED_TO else "nothing"
+        return f"'{value}'" if len(value) <= _LONGEST else f"'{value[: _LONGEST - 1]}…'"
+
+    def external(self, value: Value, reads_as: Value) -> str:
+        """An external value: as it reads here, and what it is called there where that differs."""
+        if reads_as is None or value is None or reads_as == value:
+            return self.value(value)
+        return f"{self.value(reads_as)} ({value} in {self.there})"
+
+    def at(self, moment: Instant) -> str:
+        then, today = _utc(moment), _utc(self.now)
+        clock = f"{then:%H:%M:%S}"
+        return f"at {clock}" if then.date() == today.date() else f"on {then:%d %B %Y} at {clock}"
+
+    def where(self, side: Side) -> str:
+        return "here" if side is Side.PLATFORM else f"in {self.there}"
+
+
+def conflict(words: Words, row: Conflict, reads_as: Value) -> list[str]:
+    """Who said what, what was decided and why, and what can be done about it."""
+    ours = words.value(row.platform.value)
+    theirs = words.external(row.external.value, reads_as)
+    return [
+        *_before(words, row.base),
+        *_edits(words, row.platform, ours, row.external, theirs),
+        *_outcome(words, row, ours, theirs),
+    ]
+
+
+def _before(words: Words, base: Known) -> Iterator[str]:
+    if base is NEVER:
+        yield f"The two sides had never agreed on the {_name(words.field)}."
+    elif isinstance(base, str | None):
+        yield f"The two sides last agreed on {words.value(base)}."
+
+
+def _edits(words: Words, ours: Edit, our: str, theirs: Edit, their: str) -> Iterator[str]:
+    first, second = sorted(
+        [(ours, our, Side.PLATFORM), (theirs, their, Side.EXTERNAL)], key=lambda one: one[0].at
+    )
+    edit, value, side = first
+    yield f"{_who(edit)} set {value} {words.where(side)} {words.at(edit.at)}."
+    later, value, side = second
+    gap = _gap(later.at - edit.at)
+    yield f"{_who(later)} set {value} {words.where(side)} {gap}."
+
+
+def _outcome(words: Words, row: Conflict, ours: str, theirs: str) -> Iterator[str]:
+    id_ = conflicts.public_id(row.id)
+    if row.status == "pending":
+        yield f"It waits for a person: {row.because}. Until then both sides keep what they have."
+        yield (
+            f"`im conflict resolve {id_} --use platform` takes {ours},"
+            f" `--use external` takes {theirs}, `--value V` sets something else on both sides;"
+            f" `im conflict ignore {id_}` leaves them as they are."
+        )
+        return
+    when = words.at(row.resolved_at) if row.resolved_at else ""
+    who = row.resolved_by or "somebody"
+    if row.winner is None:
+        yield f"{_capital(who)} ended it {when}: {row.because}."
+        return
+    won, lost = (ours, theirs) if row.winner is Side.PLATFORM else (theirs, ours)
+    yield f"{_capital(who)} decided {when}, by {row.strategy}: {row.because}. So {won} won."
+    yield f"{_capital(lost)} lost; `im conflict restore {id_}` brings it back on both sides."
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A value that lost, and the conflict that keeps it."""
+
+    edit: Edit
+    side: Side
+    conflict: int
+
+
+def field(
+    words: Words,
+    *,
+    incident: str,
+    edit: Edit,
+    came_from: Side,
+    there: str | None,
+    state: str,
+    because: str,
+    confirmed_at: Instant | None,
+    losers: Sequence[Lost],
+) -> list[str]:
+    """Why a field is what it is."""
+    name, value = _name(words.field), words.value(edit.value)
+    told = [
+        f"The {name} of {incident} is {value}: {_who(edit)} set it"
+        f" {words.where(came_from)} {words.at(edit.at)}."
+    ]
+    told.append(_there(words, there, state, because, confirmed_at))
+    if because and state != "blocked":
+        told.append(f"Last decision: {because}.")
+    for one in losers:
+        id_ = conflicts.public_id(one.conflict)
+        told.append(
+            f"Lost: {words.value(one.edit.value)}, set by {_who(one.edit, start=False)}"
+            f" {words.where(one.side)} {words.at(one.edit.at)};"
+            f" `im conflict restore {id_}` brings it back."
+        )
+    return told
+
+
+def _there(
+    words: Words, there: str | None, state: str, because: str, confirmed_at: Instant | None
+) -> str:
+    if there is None:
+        has = f"{words.there} does not show its own" if state == "in_sync" else "nobody has looked"
+    else:
+        has = f"{words.there} has {there}"
+    match state:
+        case "in_sync":
+            seen = f", confirmed {words.at(confirmed_at)}" if confirmed_at else ""
+            return f"Both sides agree: {has}{seen}."
+        case "pending":
+            return f"Ours is on its way: {has} still."
+        case "held":
+            return f"Both stand still until a person decides: {has}."
+        case "blocked":
+            return f"Ours does not cross ({because}): {has}."
+        case _:
+            return f"The sides differ: {has}."
+
+
+def _name(field: Field) -> str:
+    return {Field.ASSIGNED_TO: "assignee"}.get(field, field.replace("_", " "))
+
+
+def _who(edit: Edit, *, start: bool = True) -> str:
+    return edit.by or ("Somebody" if start else "somebody")
+
+
+def _gap(ms: int) -> str:
+    if ms < 1_000:
+        return "at the same moment" if ms == 0 else f"{ms} ms later"
+    seconds = round(ms / 1_000)
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}s later"
+    return f"{seconds} second{'s' * (seconds != 1)} later"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:] if text == "somebody" else text
+
+
+def _utc(moment: Instant) -> datetime:
+    return datetime.fromtimestamp(moment / 1000, UTC)

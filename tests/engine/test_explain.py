@@ -1,0 +1,151 @@
+"""Why is this so? Told from the journal, the way a colleague would."""
+
+import pytest
+
+from imsync.core.fields import Field
+from imsync.engine import explain, review
+from imsync.engine.explain import Explanation, Told
+from imsync.errors import NotFound
+from tests.town import Town
+
+
+async def why(town: Town, field: Field) -> Explanation:
+    _, (found,) = await town.db.read(explain.explain, 1, field, integration=None, now=town.clock())
+    return found
+
+
+async def told(town: Town) -> Told:
+    (conflict,) = await town.conflicts()
+    return await town.db.read(explain.tell, conflict, now=town.clock())
+
+
+async def begun(town: Town, **settings: object) -> None:
+    """Half past nine, and both sides say 'Start'."""
+    await town.configure(**settings)
+    town.clock.at = 1_800_005_400_000
+    await town.declare("Start")
+    await town.settle()
+    town.clock.at = 1_800_005_460_000
+
+
+async def test_a_lone_edit_here(town: Town) -> None:
+    await begun(town)
+    await town.edit(title="Now")
+    pending = await why(town, Field.TITLE)
+    assert (pending.state, pending.confirmed_at) == ("pending", None)
+    assert pending.story == [
+        "The title of INC-1 is 'Now': alice@acme.example set it here at 09:31:00.",
+        "Ours is on its way: PagerDuty has 'Start' still.",
+        "Last decision: only platform changed.",
+    ]
+    town.clock.at += 2_000
+    await town.settle()
+    found = await why(town, Field.TITLE)
+    assert (found.state, found.verdict, found.losers) == ("in_sync", "push", [])
+    assert found.confirmed_at is not None
+    assert found.story[1].startswith("Both sides agree: PagerDuty has 'Now', confirmed at 09:31:0")
+
+
+async def test_an_edit_there(town: Town) -> None:
+    await begun(town)
+    await town.act(priority="P1", urgency="high")
+    await town.settle()
+    found = await why(town, Field.SEVERITY)
+    assert (found.verdict, found.reads_as) == ("adopt", "SEV-1")
+    assert found.story[0] == (
+        "The severity of INC-1 is 'SEV-1': Dave Okafor set it in PagerDuty at 09:31:00."
+    )
+    assert "PagerDuty has 'SEV-1' (high P1 in PagerDuty)" in found.story[1]
+
+
+async def test_a_conflict_that_a_strategy_decided(town: Town) -> None:
+    await begun(town)
+    await town.act(title="Theirs")
+    town.clock.at += 4_000
+    await town.edit(title="Ours")
+    await town.settle()
+    story = (await told(town)).story
+    assert story[:3] == [
+        "The two sides last agreed on 'Start'.",
+        "Dave Okafor set 'Theirs' in PagerDuty at 09:31:00.",
+        "alice@acme.example set 'Ours' here 4 seconds later.",
+    ]
+    assert story[3] == (
+        "imsync decided at 09:31:04, by last-write-wins: both sides changed; platform was last."
+        " So 'Ours' won."
+    )
+    assert story[4] == "'Theirs' lost; `im conflict restore cfl_1` brings it back on both sides."
+
+    found = await why(town, Field.TITLE)
+    (lost,) = found.losers
+    assert (lost.edit.value, lost.edit.by, lost.conflict) == ("Theirs", "Dave Okafor", 1)
+    assert found.story[-1] == (
+        "Lost: 'Theirs', set by Dave Okafor in PagerDuty at 09:31:00;"
+        " `im conflict restore cfl_1` brings it back."
+    )
+
+
+async def test_a_conflict_that_waits_for_a_person_and_then_was_settled(town: Town) -> None:
+    await begun(town, conflict_strategy="manual-review")
+    await town.edit(severity="SEV-1")
+    await town.act(priority="P4", urgency="low")
+    await town.settle()
+    waiting = await told(town)
+    assert waiting.reads_as == "SEV-4"
+    assert waiting.story[3] == (
+        "It waits for a person: both sides changed: a person decides."
+        " Until then both sides keep what they have."
+    )
+    assert "`--use external` takes 'SEV-4' (low P4 in PagerDuty)" in waiting.story[4]
+    held = await why(town, Field.SEVERITY)
+    assert held.state == "held"
+    assert "Both stand still until a person decides" in held.story[1]
+
+    await town.db.run(
+        review.resolve, 1, use=None, value="SEV-2", by="bob@acme.example", now=town.clock()
+    )
+    settled = await told(town)
+    assert settled.story[-1] == (
+        "bob@acme.example ended it at 09:31:00: bob@acme.example chose another value: 'SEV-2'."
+    )
+
+
+async def test_someone_pagerduty_does_not_know(town: Town) -> None:
+    await begun(town)
+    await town.edit(assigned_to="eve@elsewhere.example")
+    await town.settle()
+    found = await why(town, Field.ASSIGNED_TO)
+    assert found.state == "blocked"
+    assert "Ours does not cross (PagerDuty knows no user 'eve@elsewhere.example')" in found.story[1]
+
+
+async def test_sides_that_differ_because_of_the_direction(town: Town) -> None:
+    await begun(town)
+    await town.configure(sync_direction="inbound")
+    await town.edit(title="Only here")
+    await town.settle()
+    found = await why(town, Field.TITLE)
+    assert found.state == "apart"
+    assert found.story[1] == "The sides differ: PagerDuty has 'Start'."
+
+
+async def test_yesterday_is_told_with_its_day(town: Town) -> None:
+    await begun(town)
+    await town.edit(title="Now")
+    await town.settle()
+    town.clock.at += 86_400_000
+    found = await why(town, Field.TITLE)
+    assert found.story[0].endswith("set it here on 15 January 2027 at 09:31:00.")
+
+
+async def test_an_incident_that_is_linked_nowhere_or_not_there(town: Town) -> None:
+    await town.configure(enabled=False)
+    await town.declare("Alone")
+    edit, found = await town.db.read(
+        explain.explain, 1, Field.TITLE, integration=None, now=town.clock()
+    )
+    assert (edit.value, found) == ("Alone", [])
+    with pytest.raises(NotFound, match="INC-1 is not linked in prod-pd"):
+        await town.db.read(explain.explain, 1, Field.TITLE, integration="prod-pd", now=town.clock())
+    with pytest.raises(NotFound, match="no incident INC-9"):
+        await town.db.read(explain.explain, 9, Field.TITLE, integration=None, now=town.clock())
