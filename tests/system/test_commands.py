@@ -41,6 +41,11 @@ class Person:
             assert set(found) == {"items", "next_cursor"}
         return found
 
+    def refused(self, status: int, name: str, *arguments: str) -> None:
+        ran = self.world.im(*name.split(), *arguments, "--format", "json")
+        assert (ran.returncode, ran.stdout) == (status, ""), ran.stderr
+        assert ran.stderr.startswith("error: ")
+
     def reads(self, name: str, *arguments: str) -> str:
         """The same for people."""
         ran = self.world.im(*name.split(), *arguments)
@@ -124,6 +129,7 @@ def integration(do: Person, world: World) -> None:
     }
     assert (rules["title"]["owner"], rules["title"]["priority"]) == ("platform", 10)
     do("integration field-ownership delete", "prod-pd", "title")
+    maps(do)
     assert do("integration test", "prod-pd")["healthy"] is True
     (link,) = do("integration links", "prod-pd")["items"]
     assert (link["incident"], link["external_id"]) == ("INC-1", world.external_id())
@@ -131,6 +137,22 @@ def integration(do: Person, world: World) -> None:
     assert do("integration sync-status", "prod-pd")["healthy"] is True
     for name in ("links", "sync-status", "get"):
         assert do.reads(f"integration {name}", "prod-pd")
+
+
+def maps(do: Person) -> None:
+    assert [one["map"] for one in do("integration map list", "prod-pd")["items"]] == [
+        *("urgency", "priority", "status")
+    ]
+    changed = do("integration map set", "prod-pd", "urgency", "SEV-3=high", "low=SEV-4")
+    assert (changed["out"]["SEV-3"], changed["in"]["low"]) == ("high", "SEV-4")
+    assert not changed["default"]
+    assert "reads as" in do.reads("integration map list", "prod-pd")
+    do.refused(1, "integration map set", "prod-pd", "urgency", "SEV-2=low")
+    do.refused(2, "integration map set", "prod-pd", "urgency", "SEV-2")
+    off = do("integration map set", "prod-pd", "priority", "off")
+    assert set(off["out"].values()) == {"none"}
+    for name in ("urgency", "priority"):
+        assert do("integration map delete", "prod-pd", name)["default"]
 
 
 def conflicts(do: Person, world: World) -> None:
@@ -150,7 +172,17 @@ def conflicts(do: Person, world: World) -> None:
     shown = do("conflict show", found["title"])
     assert (shown["platform"]["value"], shown["external"]["value"]) == ("Here", "There")
     assert "There" in do.reads("conflict show", found["title"])
-    do("conflict resolve", found["title"], "--use", "external")
+    assert do("plan", "prod-pd")["calls"] == []
+    assert do("explain", "INC-1", "title")["state"] == "held"
+    assert "until a person decides" in do.reads("explain", "INC-1", "title")
+    plan = do("conflict resolve", found["title"], "--use", "external", "--dry-run")
+    assert plan["adopted"] == [
+        {"incident": "INC-1", "field": "title", "before": "Here", "after": "There"}
+    ]
+    assert "There" in do.reads("conflict resolve", found["title"], "--use", "external", "--dry-run")
+    as_shown = ("--plan", plan["plan"])
+    do.refused(1, "conflict resolve", found["title"], "--use", "platform", *as_shown)
+    do("conflict resolve", found["title"], "--use", "external", *as_shown)
     eventually(lambda: world.here("title"), "There", "the title here")
     do("conflict restore", found["title"])
     eventually(lambda: world.all_there()[0]["title"], "Here", "the title there")
