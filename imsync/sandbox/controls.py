@@ -7,9 +7,10 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from imsync.sandbox import faults
+from imsync.sandbox import settings
 from imsync.sandbox.account import Account
 from imsync.sandbox.deliveries import Courier
+from imsync.sandbox.limits import Rates
 from imsync.sandbox.rows import Json
 
 _HELLO: Final = """This is a PagerDuty sandbox: its REST API, its webhooks, and nobody's pager.
@@ -17,6 +18,7 @@ _HELLO: Final = """This is a PagerDuty sandbox: its REST API, its webhooks, and 
 GET /_sandbox            the token, the users, services and policies, and what was counted
 GET, PUT /_sandbox/faults    what goes wrong, and how often
 GET, PUT /_sandbox/switches  how it behaves where PagerDuty's behaviour is not known
+GET, PUT /_sandbox/limits    how many calls a minute
 POST /_sandbox/repeat        {"count": n}: send the last deliveries that arrived once more
 
 The API is at the paths that PagerDuty has: /incidents, /webhook_subscriptions, …
@@ -24,7 +26,11 @@ The API is at the paths that PagerDuty has: /incidents, /webhook_subscriptions, 
 
 
 def routes(
-    account: Account, courier: Courier, about: Callable[[], Json], ring: Callable[[], None]
+    account: Account,
+    rates: Rates,
+    courier: Courier,
+    about: Callable[[], Json],
+    ring: Callable[[], None],
 ) -> list[web.RouteDef]:
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text=_HELLO)
@@ -47,6 +53,7 @@ def routes(
         web.post("/_sandbox/repeat", repeat),
         *_settings("/_sandbox/faults", account.faults),
         *_settings("/_sandbox/switches", account.switches),
+        *_settings("/_sandbox/limits", rates),
     ]
 
 
@@ -58,8 +65,8 @@ def _settings(path: str, target: Any) -> list[web.RouteDef]:
 
     async def change(request: web.Request) -> web.Response:
         try:
-            faults.set_from(target, await _body(request))
-        except faults.Unsettable as error:
+            settings.set_from(target, await _body(request))
+        except settings.Unsettable as error:
             return _json({"error": {"message": str(error)}}, 400)
         return _json(asdict(target))
 

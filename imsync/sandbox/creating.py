@@ -4,11 +4,11 @@ from typing import Final
 
 from imsync.sandbox import asking, changes, duty, ids, incident_views, log, refusals, views
 from imsync.sandbox.account import Account
+from imsync.sandbox.acts import Act
 from imsync.sandbox.asking import Ask
-from imsync.sandbox.changes import Act
 from imsync.sandbox.refusals import arguments, invalid
 from imsync.sandbox.rows import Incident, Json
-from imsync.sandbox.updating import bridge_of, kind_of, priority_of, users_of
+from imsync.sandbox.updating import bridge_of, kind_of, priority_of, title_of, users_of
 
 _NO_TITLE: Final = "Title cannot be empty."
 _NOT_BOTH: Final = "Assignments and escalation policy cannot both be specified."
@@ -18,7 +18,7 @@ def create(account: Account, ask: Ask) -> Json:
     """Triggered, for the assignee or else for whoever is on call."""
     body = ask.wrapped("incident", or_else=_NO_TITLE)
     row = _born(account, ask, body)
-    act = Act(account, ask.by, ask.at)
+    act = Act.of(account, ask)
     row = _begin(act, row)
     if ask.by in row.assignees and row.direct:
         # Who assigns it to themselves at creation has acknowledged it.
@@ -30,8 +30,8 @@ def create(account: Account, ask: Ask) -> Json:
 
 def _born(account: Account, ask: Ask, body: Json) -> Incident:
     records = account.records
-    title = asking.text_at(body, "title")
-    if body.get("type") not in ("incident", "incident_reference") or not (title or "").strip():
+    title = title_of(account, body)
+    if body.get("type") not in ("incident", "incident_reference") or title is None:
         raise invalid(_NO_TITLE)
     service_id = asking.id_at(body, "service")
     if service_id is None:
@@ -55,7 +55,7 @@ def _born(account: Account, ask: Ask, body: Json) -> Incident:
     return Incident(
         id=account.fresh(ids.incident, records.incidents),
         number=records.count("incident"),
-        title=title or "",
+        title=title,
         service=service.id,
         policy=policy.id,
         urgency=asking.one_of(body, "urgency", "high", "low") or "high",
@@ -79,7 +79,7 @@ def _begin(act: Act, row: Incident) -> Incident:
     account = act.account
     account.records.incidents.put(row)
     channel: Json = {
-        "type": "api",
+        "type": "web_trigger" if act.website and act.by else "api",
         "summary": row.title,
         "subject": row.title,
         "details": row.details or "",

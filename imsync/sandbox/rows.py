@@ -107,7 +107,7 @@ class Entry:
 class Note:
     id: str
     incident: str
-    user: str
+    user: str  # or the service, where nobody wrote it
     content: str
     created_at: int
     updated_at: int
@@ -145,6 +145,7 @@ class Delivery:
     since: int
     due: int
     attempts: int = 0
+    again: bool = False  # once it has arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class Token:
     """An API key; its id is the key itself. One of a user acts as that user."""
 
     id: str
-    name: str  # full, read_only, user
+    name: str  # full, read_only, user, app
     user: str | None = None
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from imsync.sandbox import asking, events, ids, refusals, views
+from imsync.sandbox import asking, events, ids, queues, refusals, views
 from imsync.sandbox.account import Account
 from imsync.sandbox.asking import Ask
 from imsync.sandbox.refusals import Refusal, invalid
@@ -78,7 +78,7 @@ def delete(account: Account, ask: Ask) -> None:
     """What it was still owed goes with it."""
     row = _find(account, ask)
     account.records.subscriptions.drop(row.id)
-    drop_queue(account, row)
+    queues.drop(account, row)
 
 
 def enable(account: Account, ask: Ask) -> Json:
@@ -89,12 +89,6 @@ def enable(account: Account, ask: Ask) -> Json:
 
 def ping(account: Account, ask: Ask) -> None:
     events.ping(account, _find(account, ask))
-
-
-def drop_queue(account: Account, row: Subscription) -> None:
-    deliveries = account.records.deliveries
-    for delivery in [found for found in deliveries if found.subscription == row.id]:
-        deliveries.drop(delivery.id)
 
 
 def _find(account: Account, ask: Ask) -> Subscription:

@@ -15,7 +15,7 @@ from multidict import MultiDict
 from imsync.sandbox import founding, refusals
 from imsync.sandbox.account import Account
 from imsync.sandbox.asking import Ask
-from imsync.sandbox.limits import Limits
+from imsync.sandbox.limits import Limits, Rates
 from imsync.sandbox.records import Records
 from imsync.sandbox.routes import ROUTES, Route
 from tests.sandbox.conftest import Api, Clock, Make, Receiver
@@ -60,6 +60,7 @@ ACTING = [
     ("POST", "/incidents/{id}/status_updates"),
     ("POST", "/incidents/{id}/notes"),
     ("PUT", "/incidents/{id}/notes/{note_id}"),
+    ("PUT", "/log_entries/{id}/channel"),
 ]
 
 
@@ -139,7 +140,7 @@ async def test_over_the_limit_is_told_how_long_to_wait(make: Make, clock: Clock)
 def test_some_operations_have_a_lower_limit_of_their_own(
     method: str, path: str, limit: int
 ) -> None:
-    limits = Limits(960)
+    limits = Limits(Rates())
     for _ in range(limit):
         assert limits.take("t", method, path, 0)[0]
     allowed, headers = limits.take("t", method, path, 0)
@@ -156,7 +157,7 @@ def test_some_operations_have_a_lower_limit_of_their_own(
     gaps=st.lists(st.sampled_from([0, 1, 999, 20_000, 60_000]), max_size=40),
 )
 def test_no_minute_has_more_than_its_share(limit: int, gaps: list[int]) -> None:
-    limits, now, allowed = Limits(limit), 0, list[int]()
+    limits, now, allowed = Limits(Rates.of(limit)), 0, list[int]()
     for gap in gaps:
         now += gap
         fine, headers = limits.take("t", "GET", "/users", now)
