@@ -38,9 +38,8 @@ def create(account: Account, ask: Ask) -> Json:
     if not isinstance(method, dict) or method.get("type") != "http_delivery_method":
         raise invalid("delivery_method must be an http_delivery_method.")
     scope, scope_id = _scope(account, body)
+    _make_room(account, scope, scope_id)
     table = account.records.subscriptions
-    if sum((row.scope, row.scope_id) == (scope, scope_id) for row in table) >= _MOST:
-        raise Refusal(400, 2019, "Product Limit Reached", _FULL)
     row = table.put(
         Subscription(
             id=account.fresh(ids.short, table),
@@ -66,7 +65,10 @@ def update(account: Account, ask: Ask) -> Json:
     if "events" in body:
         changed["events"] = _events(account, body)
     if "filter" in body:
-        changed["scope"], changed["scope_id"] = _scope(account, body)
+        scope, scope_id = _scope(account, body)
+        if (scope, scope_id) != (row.scope, row.scope_id):
+            _make_room(account, scope, scope_id)
+        changed |= {"scope": scope, "scope_id": scope_id}
     if (description := asking.text_at(body, "description")) is not None:
         changed["description"] = description
     if (active := _flag(body, "active")) is not None:
@@ -110,6 +112,12 @@ def _scope(account: Account, body: Json) -> tuple[str, str]:
     if kind == "team_reference":
         raise invalid("Team not found.")  # the account has none
     raise invalid("filter must refer to an account, a service or a team.")
+
+
+def _make_room(account: Account, scope: str, scope_id: str) -> None:
+    there = account.records.subscriptions
+    if sum((row.scope, row.scope_id) == (scope, scope_id) for row in there) >= _MOST:
+        raise Refusal(400, 2019, "Product Limit Reached", _FULL)
 
 
 def _url(method: Json) -> str:
