@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
+from aiohttp import web
 
 from imsync.sandbox import refusals
 from imsync.sandbox.account import Account
@@ -40,6 +41,14 @@ def carry_out(account: Account, route: Route, read: Callable[[], Ask]) -> Answer
 
 def refused(refusal: Refusal) -> Answer:
     return Answer(refusal.status, refusal.body)
+
+
+async def read(request: web.Request) -> bytes | None:
+    """The body; None when it is too large to be read."""
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        return None
 
 
 def parsed(raw: bytes | None) -> object:

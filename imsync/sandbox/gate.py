@@ -43,11 +43,7 @@ class Gate:
     def _open(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             self.requests += 1
-            try:
-                raw = await request.read()
-            except web.HTTPRequestEntityTooLarge:
-                raw = None
-            return await self._handle(route, request, raw)
+            return await self._handle(route, request, await answering.read(request))
 
         return handle
 

@@ -11,7 +11,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from imsync.sandbox import controls, founding, timers
+from imsync.sandbox import controls, founding, playing, timers
 from imsync.sandbox.account import Account
 from imsync.sandbox.deliveries import PATIENCE, Courier
 from imsync.sandbox.faults import Faults
@@ -62,12 +62,15 @@ class Sandbox:
         self._gate = Gate(self._account, self._limits, self._bell.set)
         self._runner: web.AppRunner | None = None
         self._url = ""
-        self.app = web.Application(client_max_size=LARGEST_BODY)
+        self.app = web.Application(
+            client_max_size=LARGEST_BODY, middlewares=[controls.only_from_here]
+        )
         self.app.add_routes(
             controls.routes(
                 self._account, self._limits.rates, self._courier, self._about, self._bell.set
             )
         )
+        self.app.add_routes(playing.routes(self._account, self._counted, self._bell.set))
         self.app.add_routes(self._gate.routes())
 
     @property
@@ -233,6 +236,11 @@ class Sandbox:
             "read_only_token": self.read_only_token,
             "user_token": self.user_token,
             "app_token": self.app_token,
+            **self._counted(),
+        }
+
+    def _counted(self) -> Json:
+        return {
             "requests": self.requests,
             "writes": self.writes,
             "deliveries_made": self.deliveries_made,
