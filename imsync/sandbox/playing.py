@@ -22,6 +22,12 @@ from imsync.sandbox.rows import Incident, Json, User
 
 _PAGE: Final = Path(__file__).with_name("page")
 _FILES: Final = ("page.css", "page.js", "row.js", "card.js", "calls.js", "dom.js", "icon.svg")
+_KINDS: Final = {  # said here, for machines differ on what .js is
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'",
     "X-Content-Type-Options": "nosniff",
@@ -30,8 +36,8 @@ _HEADERS: Final = {
     "Cache-Control": "no-cache",
 }
 _ITSELF: Final = "pagerduty"
-_MOST_OPEN: Final = 500
-_MOST_RESOLVED: Final = 100
+MOST_OPEN: Final = 500
+MOST_RESOLVED: Final = 100
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -61,8 +67,11 @@ def routes(
 
 
 def _file(name: str) -> Handler:
+    path = _PAGE / name
+    headers = {**_HEADERS, "Content-Type": _KINDS[path.suffix]}
+
     async def send(_: web.Request) -> web.StreamResponse:
-        return web.FileResponse(_PAGE / name, headers=_HEADERS)
+        return web.FileResponse(path, headers=headers)
 
     return send
 
@@ -101,7 +110,7 @@ def _shown(account: Account) -> Json:
     by_age = sorted(records.incidents, key=lambda row: -row.number)
     open_ = [row for row in by_age if row.status != "resolved"]
     resolved = [row for row in by_age if row.status == "resolved"]
-    shown = [*open_[:_MOST_OPEN], *resolved[:_MOST_RESOLVED]]
+    shown = [*open_[:MOST_OPEN], *resolved[:MOST_RESOLVED]]
     now = account.now()
     return {
         "now": now,
