@@ -141,8 +141,7 @@ def escalate(act: Act, row: Incident, level: int) -> Incident:
 
 
 def _paged(act: Act, policy: str, level: int) -> Sequence[str]:
-    records = act.account.records
-    return duty.whom_to_page(records, records.policies[policy], level, act.at)
+    return duty.whom_to_page(act.account, act.account.records.policies[policy], level, act.at)
 
 
 def _since(at: int, users: Iterable[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""POST /incidents."""
+"""POST /incidents. What nobody makes, a monitor makes: it has an alert, and no key of its own."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from imsync.sandbox import asking, changes, duty, ids, incident_views, log, refu
 from imsync.sandbox.account import Account
 from imsync.sandbox.acts import Act
 from imsync.sandbox.asking import Ask
-from imsync.sandbox.refusals import arguments, invalid
+from imsync.sandbox.refusals import Refusal, arguments, invalid
 from imsync.sandbox.rows import Incident, Json
 from imsync.sandbox.updating import bridge_of, kind_of, priority_of, title_of, users_of
 
@@ -48,10 +48,13 @@ def _born(account: Account, ask: Ask, body: Json) -> Incident:
     )
     key = asking.text_at(body, "incident_key", longest=255) or ids.incident_key(account.rng)
     if any(
-        row.key == key and row.service == service.id and row.status != "resolved"
+        key in (row.key, row.alert_key) and row.service == service.id and row.status != "resolved"
         for row in records.incidents
     ):
         raise arguments("Open incident with matching dedup key already exists on this service")
+    on_call = duty.whom_to_page(account, policy, 1, ask.at)
+    if not assignees and not on_call:
+        raise Refusal(400, 1015, "Escalation Policy Has No User On Call")
     return Incident(
         id=account.fresh(ids.incident, records.incidents),
         number=records.count("incident"),
@@ -60,7 +63,8 @@ def _born(account: Account, ask: Ask, body: Json) -> Incident:
         policy=policy.id,
         urgency=asking.one_of(body, "urgency", "high", "low") or "high",
         status="triggered",
-        key=key,
+        key=key if ask.by else None,
+        alert_key=None if ask.by else key,
         created_at=ask.at,
         updated_at=ask.at,
         changed_at=ask.at,
@@ -70,7 +74,7 @@ def _born(account: Account, ask: Ask, body: Json) -> Incident:
         kind=kind_of(body) or "incident_default",
         bridge=bridge_of(body),
         direct=bool(assignees),
-        assignees=dict.fromkeys(assignees or duty.whom_to_page(records, policy, 1, ask.at), ask.at),
+        assignees=dict.fromkeys(assignees or on_call, ask.at),
     )
 
 

@@ -43,7 +43,7 @@ def _matching(account: Account, ask: Ask) -> Iterator[Incident]:
             since <= row.created_at <= until
             and (not statuses or row.status in statuses)
             # An empty key is not no key: it finds everything that is open.
-            and (key is None or (row.key == key if key else row.status != "resolved"))
+            and (key is None or (key in (row.key, row.alert_key) if key else _is_open(row)))
             and (not services or row.service in services)
             and (not users or not row.assignees.keys().isdisjoint(users))
             and (not urgencies or row.urgency in urgencies)
@@ -51,6 +51,10 @@ def _matching(account: Account, ask: Ask) -> Iterator[Incident]:
             and not teams  # nobody has one
         ):
             yield row
+
+
+def _is_open(row: Incident) -> bool:
+    return row.status != "resolved"
 
 
 def _dates(ask: Ask) -> tuple[int, int]:

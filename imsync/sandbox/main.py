@@ -156,6 +156,7 @@ def _tls(cert: Path, key: Path) -> ssl.SSLContext:
 def _for_people(about: Json) -> str:
     lines = [
         f"A PagerDuty sandbox listens on {about['url']}",
+        "Open it in a browser to play PagerDuty; ask it with curl what else there is.",
         "",
         f"token            {about['token']}",
         f"from             {about['from_email']}",

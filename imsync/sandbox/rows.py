@@ -68,7 +68,7 @@ class Incident:
     policy: str
     urgency: str
     status: Status
-    key: str
+    key: str | None  # none of incidents that have an alert
     created_at: int
     updated_at: int
     changed_at: int  # the status, that is
@@ -85,6 +85,7 @@ class Incident:
     resolved_at: int | None = None
     reopened_at: int | None = None
     merged_into: str | None = None
+    alert_key: str | None = None  # of the alert, where a monitor made it
     first_entry: str = ""
 
 

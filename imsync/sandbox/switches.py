@@ -15,6 +15,10 @@ class Switches:
     clear_priority: bool = True
     """A priority may be set to null; else 400 (1020)."""
 
+    nobody_on_call: bool = False
+    """Nobody is on call by any escalation policy: what is assigned to nobody by name cannot be
+    created (400, 1015)."""
+
     edit_resolved: bool = True
     """Title, urgency and priority of a resolved incident may be edited; else 400 (1001)."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from imsync.sandbox import playing
 from tests.sandbox.conftest import Answer, Api, Json, Make, Receiver
 from tests.sandbox.incidents import assignee, held
+from tests.sandbox.openapi import openapi
 
 PAGE = files("imsync.sandbox") / "page"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -21,10 +22,14 @@ async def fetch(api: Api, path: str, **headers: str) -> tuple[int, str, dict[str
 async def play(
     api: Api, who: str, method: str, path: str, body: object = None, **headers: str | None
 ) -> Answer:
-    """Without a key, as the page does it."""
-    api.judged = False
+    """Without a key, as the page does it; the answers are those of the API."""
     door = f"/_sandbox/as/{who}{path}"
-    return await api.call(method, door, body, by=None, Authorization=None, **headers)
+    answer = await api.call(method, door, body, by=None, Authorization=None, **headers)
+    if spec := openapi():
+        bare = path.partition("?")[0]
+        complaints = spec.complaints(method, bare, answer.status, answer.body)
+        assert not complaints, (method, path, complaints)
+    return answer
 
 
 def edit(**changes: Any) -> Json:
@@ -132,7 +137,6 @@ async def test_it_shows_what_goes_wrong(api: Api, receiver: Receiver) -> None:
 
 async def test_of_very_many_it_shows_the_newest(make: Make) -> None:
     api = await make(rate_limit=100_000)
-    api.judged = False
     rows = [await api.create(str(number)) for number in range(playing.MOST_RESOLVED + 2)]
     bodies = [{"id": row["id"], "type": "incident", "status": "resolved"} for row in rows]
     await api.call("PUT", "/incidents", {"incidents": bodies})
@@ -173,7 +177,6 @@ async def test_a_person_does_in_it_what_a_rest_client_does(api: Api, receiver: R
         *("delegated", "escalated", "resolved", "reopened", "annotated"),
     ]
     assert {heard.event["agent"]["summary"] for heard in receiver.heard} == {"Carol Diaz"}
-    api.judged = True
     log = await api.log(made)
     assert log[0]["channel"]["type"] == "web_trigger"
     assert {row["channel"]["type"] for row in log[2:]} == {"website", "note"}
@@ -207,11 +210,26 @@ async def test_pagerduty_itself_is_nobody(api: Api, receiver: Receiver) -> None:
         *("annotated", "status_update_published", "triggered"),
     ]
     assert {heard.event["agent"] for heard in receiver.heard} == {None}
-    api.judged = True
     (note,) = (await api.get(f"{path}/notes"))["notes"]
     assert (note["user"]["type"], note["user"]["summary"]) == ("bot_user_reference", "Checkout")
     assert {row["agent"]["type"] for row in (await api.log(incident))[3:]} == {"service_reference"}
     assert (await api.log(made.body["incident"]))[0]["channel"]["type"] == "api"
+
+
+async def test_what_a_monitor_triggers_has_an_alert_and_no_key(
+    api: Api, receiver: Receiver
+) -> None:
+    await api.subscribe(receiver.url)
+    draft = api.draft("From a monitor", incident_key="srv01/HTTP")
+    made = (await play(api, "pagerduty", "POST", "/incidents", draft)).body["incident"]
+    assert (await play(api, "pagerduty", "POST", "/incidents", draft)).code == 2002
+    await api.settle()
+    assert receiver.heard[0].event["data"]["incident_key"] is None
+    (found,) = (await api.get("/incidents?incident_key=srv01/HTTP"))["incidents"]
+    assert (found["id"], found["incident_key"]) == (made["id"], None)
+    assert found["alert_counts"] == {"all": 1, "triggered": 1, "resolved": 0}
+    resolved = await api.change(made, status="resolved")
+    assert resolved["alert_counts"] == {"all": 1, "triggered": 0, "resolved": 1}
 
 
 async def test_it_counts_against_no_limit_and_meets_no_fault(make: Make) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.conftest import Api, Clock, Receiver
+from tests.sandbox.incidents import assignee, held
 
 
 async def test_a_title_may_be_so_long_and_no_longer(api: Api) -> None:
@@ -123,6 +124,18 @@ async def test_the_details_of_incidents_made_over_rest_are_not_edited(
     assert (await api.call("PUT", f"/log_entries/{other}/channel", {"channel": {}})).code == 2001
     assert (await api.call("PUT", "/log_entries/RNONE/channel", {"channel": {}})).status == 404
     assert await api.settle() == 0, "no event tells of it"
+
+
+async def test_nobody_may_be_on_call(api: Api) -> None:
+    open_ = await api.create()
+    api.sandbox.switches.nobody_on_call = True
+    answer = await api.call("POST", "/incidents", api.draft())
+    assert (answer.status, answer.code) == (400, 1015)
+    assert (await api.get("/oncalls"))["oncalls"] == []
+    direct = await api.create(**assignee(api.user(2)))
+    assert held(direct, "assignments") == ["Bob Chen"]
+    policy = {"id": api.about["escalation_policies"][2]["id"], "type": "x"}
+    assert (await api.change(open_, escalation_policy=policy))["assignments"] == []
 
 
 async def test_how_far_apart_a_delivery_is_tried_again(
