@@ -140,6 +140,8 @@ def publish_status(account: Account, ask: Ask) -> Json:
     message = asking.text_at(body, "message")
     if not message:
         raise invalid("Message cannot be empty.")
+    if ask.by is None:
+        raise invalid("A status update needs somebody who sends it.")
     id_ = ids.short(account.rng)
     act = Act.of(account, ask)
     events.of_status_update(account, row, id_, message, by=act.agent)
@@ -147,7 +149,7 @@ def publish_status(account: Account, ask: Ask) -> Json:
         "id": id_,
         "message": message,
         "created_at": ids.to_seconds(ask.at),
-        "sender": views.agent_reference(account, ask.by or row.service),
+        "sender": views.user_reference(account, ask.by),
     }
     for key in ("subject", "html_message"):
         if text := asking.text_at(body, key):

@@ -201,17 +201,19 @@ async def test_pagerduty_itself_is_nobody(api: Api, receiver: Receiver) -> None:
     ):
         answer = await play(api, "pagerduty", "PUT", path, edit(**changes))
         assert answer.status == 200
-    for kind, body in (("notes", {"note": {"content": "n"}}), ("status_updates", {"message": "m"})):
-        assert (await play(api, "pagerduty", "POST", f"{path}/{kind}", body)).status == 200
+    note = {"note": {"content": "n"}}
+    assert (await play(api, "pagerduty", "POST", f"{path}/notes", note)).status == 200
+    update = await play(api, "pagerduty", "POST", f"{path}/status_updates", {"message": "m"})
+    assert update.code == 2001, "a person sends those"
     made = await play(api, "pagerduty", "POST", "/incidents", api.draft("From a monitor"))
     await api.settle()
     assert receiver.types == [
         *("unacknowledged", "escalated", "acknowledged", "resolved"),
-        *("annotated", "status_update_published", "triggered"),
+        *("annotated", "triggered"),
     ]
     assert {heard.event["agent"] for heard in receiver.heard} == {None}
-    (note,) = (await api.get(f"{path}/notes"))["notes"]
-    assert (note["user"]["type"], note["user"]["summary"]) == ("bot_user_reference", "Checkout")
+    (found,) = (await api.get(f"{path}/notes"))["notes"]
+    assert (found["user"]["type"], found["user"]["summary"]) == ("bot_user_reference", "Checkout")
     assert {row["agent"]["type"] for row in (await api.log(incident))[3:]} == {"service_reference"}
     assert (await api.log(made.body["incident"]))[0]["channel"]["type"] == "api"
 
