@@ -82,8 +82,9 @@ def _begin(act: Act, row: Incident) -> Incident:
     """Keep it, log it, tell of it."""
     account = act.account
     account.records.incidents.put(row)
+    by_hand = act.website and act.by is not None
     channel: Json = {
-        "type": "web_trigger" if act.website and act.by else "api",
+        "type": "web_trigger" if by_hand else "api",
         "summary": row.title,
         "subject": row.title,
         "details": row.details or "",
@@ -93,7 +94,7 @@ def _begin(act: Act, row: Incident) -> Incident:
         row,
         "trigger",
         by=act.by,
-        summary="Triggered through the API.",
+        summary=f"Triggered through the {'website' if by_hand else 'API'}.",
         at=act.at,
         channel=channel,
         event_details={"description": row.title},
