@@ -97,7 +97,7 @@ def _actor(account: Account, who: str) -> User | None:
         return None
     users = account.records.users
     if found := next(
-        (row for row in users if who.casefold() in (row.id.casefold(), row.email)), None
+        (row for row in users if who.casefold() in (row.id.casefold(), row.email.casefold())), None
     ):
         return found
     would_do = f"Nobody is {who!r}: the id or e-mail of a user would do, or {_ITSELF}."
