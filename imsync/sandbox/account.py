@@ -25,6 +25,9 @@ class Account:
     ) -> None:
         self.records = records
         self.rng = rng
+        # Ids come from one pair of dice, faults from another, the ends of event ids from a
+        # third: faults that are looked for, and how fast time goes by, change no later id.
+        self.luck, self._tails = (random.Random(rng.getrandbits(64)) for _ in range(2))
         self.switches = Switches()
         self.faults = Faults()
         self._now = now
@@ -42,7 +45,7 @@ class Account:
         return int(ms / self._time_scale)
 
     def chance(self, probability: float) -> bool:
-        return probability > 0 and self.rng.random() < probability
+        return probability > 0 and self.luck.random() < probability
 
     def fresh(self, make: Callable[[random.Random], str], table: Table[R]) -> str:
         """An id that no row of this table has."""
@@ -53,5 +56,5 @@ class Account:
     def event_id(self, at: int) -> str:
         """Twenty-six characters that sort in the order in which they were asked for."""
         moment, number = self._tail
-        self._tail = (at, number + 1 if at == moment else self.rng.getrandbits(79))
+        self._tail = (at, number + 1 if at == moment else self._tails.getrandbits(79))
         return ids.ulid(*self._tail)

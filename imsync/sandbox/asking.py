@@ -22,7 +22,11 @@ _TOO_FAR: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One API call, past the gate. `by` is who acts, `owner` whose key it is, if anybody's."""
+    """One API call, past the gate. `by` is who acts, `owner` whose key it is, if anybody's.
+
+    Events name who acts unless `names_agent` is false. `website` is true of what is done in
+    the web interface: the log tells the two apart.
+    """
 
     at: int
     path: Mapping[str, str]
@@ -30,6 +34,8 @@ class Ask:
     body: object = None
     actor: User | None = None
     owner: User | None = None
+    names_agent: bool = True
+    website: bool = False
 
     @property
     def by(self) -> str | None:

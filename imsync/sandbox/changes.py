@@ -1,50 +1,14 @@
-"""What can happen to an incident: each change with its log entry and its event.
+"""What can happen to an incident's status and to who is on it; `edits` has the rest.
 
-A change that leaves things as they are happens silently: no entry, no event.
+Each change comes with its log entry and its event. One that leaves things as they are happens
+silently: no entry, no event.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
-from imsync.sandbox import duty, events, ids, log, refusals, views
-from imsync.sandbox.account import Account
-from imsync.sandbox.rows import Incident, Json, Note, Policy
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Who does it, when and where; nobody when PagerDuty does it by itself."""
-
-    account: Account
-    by: str | None
-    at: int
-
-    def keep(self, row: Incident, **changed: Any) -> Incident:
-        return self.account.records.incidents.put(replace(row, updated_at=self.at, **changed))
-
-    def log(
-        self, row: Incident, kind: str, did: str, channel: Json | None = None, **more: object
-    ) -> None:
-        how = channel or (log.API_CHANNEL if self.by else log.TIMEOUT)
-        log.write(
-            self.account,
-            row,
-            kind,
-            by=self.by,
-            summary=f"{did} by {self.name(row)}.",
-            at=self.at,
-            channel=how,
-            **more,
-        )
-
-    def tell(self, event_type: str, row: Incident) -> None:
-        events.of_incident(self.account, event_type, row, by=self.by)
-
-    def name(self, row: Incident) -> str:
-        user = self.account.records.users.get(self.by)
-        return user.name if user else self.account.records.services[row.service].name
-
+from imsync.sandbox import duty, refusals, views
+from imsync.sandbox.acts import Act
+from imsync.sandbox.rows import Incident, Json, Policy
 
 # Status.
 
@@ -54,18 +18,19 @@ def acknowledge(act: Act, row: Incident) -> Incident:
     if row.status == "resolved":
         # Whoever reopens an incident by acknowledging it, takes it on.
         row = reopen(act, row, users=[act.by] if act.by else ())
-    if act.by in row.acknowledgers:
-        if act.account.switches.refuse_same_status:
-            raise refusals.already_acknowledged()
+    switches = act.account.switches
+    if act.by in row.acknowledgers or (act.by is None and row.status == "acknowledged"):
+        if switches.refuse_same_status:
+            raise refusals.already_acknowledged(switches.already_status)
         return row
-    timeout = act.account.switches.acknowledgement_timeout
+    timeout = switches.acknowledgement_timeout
     due = {name: at for name, at in row.due.items() if name == "resolve"}
     if timeout:
         due["unacknowledge"] = act.at + act.account.scaled(timeout * 1000)
     changed: Json = {"due": due}
     if act.by:
         changed["acknowledgers"] = {**row.acknowledgers, act.by: act.at}
-        if act.account.switches.acknowledging_assigns:
+        if switches.acknowledging_assigns:
             changed |= {"assignees": {act.by: act.at}, "direct": True}
     row = act.keep(row, **_status(act, row, "acknowledged"), **changed)
     act.log(row, "acknowledge", "Acknowledged", acknowledgement_timeout=timeout or None)
@@ -98,7 +63,7 @@ def resolve(
     act.log(row, "resolve", "Resolved", **more)
     act.tell("incident.resolved", row)
     if resolution and act.by and act.account.switches.resolution_annotates:
-        annotate(act, row, f"Resolution Note: {resolution}")
+        act.note(row, f"Resolution Note: {resolution}")
     return row
 
 
@@ -176,8 +141,7 @@ def escalate(act: Act, row: Incident, level: int) -> Incident:
 
 
 def _paged(act: Act, policy: str, level: int) -> Sequence[str]:
-    records = act.account.records
-    return duty.whom_to_page(records, records.policies[policy], level, act.at)
+    return duty.whom_to_page(act.account, act.account.records.policies[policy], level, act.at)
 
 
 def _since(at: int, users: Iterable[str]) -> dict[str, int]:
@@ -207,96 +171,3 @@ def _wind_up(act: Act, row: Incident) -> Incident:
 
 
 started = _wind_up
-
-
-# What it says.
-
-
-def retitle(act: Act, row: Incident, title: str) -> Incident:
-    if title == row.title:
-        return row
-    old, row = row.title, act.keep(row, title=title)
-    _log_edit(act, row, "title", title, old)
-    act.tell("incident.title_updated", row)
-    return row
-
-
-def change_urgency(act: Act, row: Incident, urgency: str) -> Incident:
-    """Raising it on an acknowledged incident triggers it again."""
-    if urgency == row.urgency:
-        return row
-    old, row = row.urgency, act.keep(row, urgency=urgency)
-    channel = log.changeset("urgency", urgency, old, "PURGENC")
-    act.log(row, "urgency_change", f"Urgency changed to {urgency}", channel)
-    act.tell("incident.urgency_updated", row)
-    if urgency == "high" and row.status == "acknowledged":
-        return unacknowledge(act, row)
-    return row
-
-
-def change_priority(act: Act, row: Incident, priority: str | None) -> Incident:
-    if priority == row.priority:
-        return row
-    old, row = row.priority, act.keep(row, priority=priority)
-    _log_edit(act, row, "priority", priority, old)
-    act.tell("incident.priority_updated", row)
-    return row
-
-
-def move(act: Act, row: Incident, service: str) -> Incident:
-    if service == row.service:
-        return row
-    old, row = row.service, act.keep(row, service=service)
-    _log_edit(act, row, "service", service, old)
-    act.tell("incident.service_updated", row)
-    return row
-
-
-def change_kind(act: Act, row: Incident, kind: str) -> Incident:
-    if kind == row.kind:
-        return row
-    old, row = row.kind, act.keep(row, kind=kind)
-    _log_edit(act, row, "incident_type", kind, old)
-    act.tell("incident.incident_type.changed", row)
-    return row
-
-
-def change_bridge(act: Act, row: Incident, bridge: Json) -> Incident:
-    if bridge == row.bridge:
-        return row
-    row = act.keep(row, bridge=bridge)
-    events.of_bridge(act.account, row, by=act.by)
-    return row
-
-
-def _log_edit(act: Act, row: Incident, name: str, value: str | None, old: str | None) -> None:
-    channel = log.changeset(name, value, old, "P" + name[:6].upper().ljust(6, "0"))
-    act.log(row, "field_value_change", f"{name.capitalize()} changed", channel)
-
-
-def annotate(act: Act, row: Incident, content: str) -> Note:
-    """Add a note, by a person."""
-    notes = act.account.records.notes
-    note = notes.put(
-        Note(
-            id=act.account.fresh(ids.short, notes),
-            incident=row.id,
-            user=act.by or "",
-            content=content,
-            created_at=act.at,
-            updated_at=act.at,
-        )
-    )
-    act.log(row, "annotate", "Note added", {"type": "note", "summary": content})
-    events.of_note(act.account, row, note, by=act.by)
-    return note
-
-
-def snooze(act: Act, row: Incident, seconds: int) -> Incident:
-    """Leave it acknowledged, for so long."""
-    until = act.at + act.account.scaled(seconds * 1000)
-    row = act.keep(row, due={**row.due, "unacknowledge": until})
-    channel: Json = {"type": "api", "duration": seconds}
-    action = {"type": "unacknowledge", "at": ids.to_seconds(until)}
-    act.log(row, "snooze", "Snoozed", channel, changed_actions=[action])
-    return row

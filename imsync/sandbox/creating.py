@@ -1,14 +1,14 @@
-"""POST /incidents."""
+"""POST /incidents. What nobody makes, a monitor makes: it has an alert, and no key of its own."""
 
 from typing import Final
 
 from imsync.sandbox import asking, changes, duty, ids, incident_views, log, refusals, views
 from imsync.sandbox.account import Account
+from imsync.sandbox.acts import Act
 from imsync.sandbox.asking import Ask
-from imsync.sandbox.changes import Act
-from imsync.sandbox.refusals import arguments, invalid
+from imsync.sandbox.refusals import Refusal, arguments, invalid
 from imsync.sandbox.rows import Incident, Json
-from imsync.sandbox.updating import bridge_of, kind_of, priority_of, users_of
+from imsync.sandbox.updating import bridge_of, kind_of, priority_of, title_of, users_of
 
 _NO_TITLE: Final = "Title cannot be empty."
 _NOT_BOTH: Final = "Assignments and escalation policy cannot both be specified."
@@ -18,7 +18,7 @@ def create(account: Account, ask: Ask) -> Json:
     """Triggered, for the assignee or else for whoever is on call."""
     body = ask.wrapped("incident", or_else=_NO_TITLE)
     row = _born(account, ask, body)
-    act = Act(account, ask.by, ask.at)
+    act = Act.of(account, ask)
     row = _begin(act, row)
     if ask.by in row.assignees and row.direct:
         # Who assigns it to themselves at creation has acknowledged it.
@@ -30,8 +30,8 @@ def create(account: Account, ask: Ask) -> Json:
 
 def _born(account: Account, ask: Ask, body: Json) -> Incident:
     records = account.records
-    title = asking.text_at(body, "title")
-    if body.get("type") not in ("incident", "incident_reference") or not (title or "").strip():
+    title = title_of(account, body)
+    if body.get("type") not in ("incident", "incident_reference") or title is None:
         raise invalid(_NO_TITLE)
     service_id = asking.id_at(body, "service")
     if service_id is None:
@@ -48,19 +48,23 @@ def _born(account: Account, ask: Ask, body: Json) -> Incident:
     )
     key = asking.text_at(body, "incident_key", longest=255) or ids.incident_key(account.rng)
     if any(
-        row.key == key and row.service == service.id and row.status != "resolved"
+        key in (row.key, row.alert_key) and row.service == service.id and row.status != "resolved"
         for row in records.incidents
     ):
         raise arguments("Open incident with matching dedup key already exists on this service")
+    on_call = duty.whom_to_page(account, policy, 1, ask.at)
+    if not assignees and not on_call:
+        raise Refusal(400, 1015, "Escalation Policy Has No User On Call")
     return Incident(
         id=account.fresh(ids.incident, records.incidents),
         number=records.count("incident"),
-        title=title or "",
+        title=title,
         service=service.id,
         policy=policy.id,
         urgency=asking.one_of(body, "urgency", "high", "low") or "high",
         status="triggered",
-        key=key,
+        key=key if ask.by else None,
+        alert_key=None if ask.by else key,
         created_at=ask.at,
         updated_at=ask.at,
         changed_at=ask.at,
@@ -70,7 +74,7 @@ def _born(account: Account, ask: Ask, body: Json) -> Incident:
         kind=kind_of(body) or "incident_default",
         bridge=bridge_of(body),
         direct=bool(assignees),
-        assignees=dict.fromkeys(assignees or duty.whom_to_page(records, policy, 1, ask.at), ask.at),
+        assignees=dict.fromkeys(assignees or on_call, ask.at),
     )
 
 
@@ -78,8 +82,9 @@ def _begin(act: Act, row: Incident) -> Incident:
     """Keep it, log it, tell of it."""
     account = act.account
     account.records.incidents.put(row)
+    by_hand = act.website and act.by is not None
     channel: Json = {
-        "type": "api",
+        "type": "web_trigger" if by_hand else "api",
         "summary": row.title,
         "subject": row.title,
         "details": row.details or "",
@@ -89,7 +94,7 @@ def _begin(act: Act, row: Incident) -> Incident:
         row,
         "trigger",
         by=act.by,
-        summary="Triggered through the API.",
+        summary=f"Triggered through the {'website' if by_hand else 'API'}.",
         at=act.at,
         channel=channel,
         event_details={"description": row.title},

@@ -7,6 +7,7 @@ three drops in a row the subscription is disabled for a day, with all that it wa
 """
 
 import hmac
+import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -14,16 +15,15 @@ from typing import Final
 
 import aiohttp
 
-from imsync.sandbox import ids
+from imsync.sandbox import ids, queues
 from imsync.sandbox.account import Account
 from imsync.sandbox.rows import Delivery, Subscription
-from imsync.sandbox.subscriptions import drop_queue
+from imsync.sandbox.switches import Switches
 
-TIMEOUT: Final = 5.0
+PATIENCE: Final = 5.0
+"""Seconds that a receiver has to answer."""
+
 _HORIZON: Final = 48 * 3_600_000
-_DISABLED: Final = 24 * 3_600_000
-_FIRST_WAIT: Final = 10_000
-_LONGEST_WAIT: Final = 3_600_000
 _DROPS: Final = 3
 _REMEMBERED: Final = 100
 _EXPIRED: Final = 10  # as OpenSSL counts what is wrong with certificates
@@ -36,9 +36,9 @@ def sign(secret: str, body: bytes) -> str:
     return "v1=" + hmac.new(secret.encode(), body, sha256).hexdigest()
 
 
-def wait(attempt: int) -> int:
+def wait(switches: Switches, attempt: int) -> int:
     """Milliseconds until the next attempt. PagerDuty says only that it keeps trying."""
-    return min(_FIRST_WAIT << min(attempt - 1, 20), _LONGEST_WAIT)
+    return 1000 * min(switches.first_retry << min(attempt - 1, 30), switches.longest_retry)
 
 
 def heads(account: Account) -> Iterator[Delivery]:
@@ -54,9 +54,12 @@ def heads(account: Account) -> Iterator[Delivery]:
 class Courier:
     """Sends what is due, one attempt at a time; several of them may be under way."""
 
-    def __init__(self, account: Account, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, account: Account, session: aiohttp.ClientSession, *, patience: float = PATIENCE
+    ) -> None:
         self._account = account
         self._session = session
+        self._timeout = aiohttp.ClientTimeout(total=patience)
         self._under_way: dict[tuple[str, str], str] = {}  # a queue: the subscription
         self.made = 0
         self._arrived: dict[str, Delivery] = {}  # the last of them, by id
@@ -108,7 +111,7 @@ class Courier:
                 subscription.url,
                 data=body,
                 headers=self._headers(subscription, delivery, body),
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+                timeout=self._timeout,
                 allow_redirects=False,
                 raise_for_status=False,
             ) as response:
@@ -129,7 +132,8 @@ class Courier:
     ) -> Mapping[str, str]:
         signature = sign(subscription.secret, body)
         if self._account.switches.second_signature:
-            signature = f"{sign(ids.secret(self._account.rng), body)},{signature}"
+            another = ids.secret(random.Random(subscription.secret))
+            signature = f"{sign(another, body)},{signature}"
         return {
             **{header["name"]: header["value"] for header in subscription.headers},
             "User-Agent": "PagerDuty-Webhook/V3.0",
@@ -150,22 +154,25 @@ class Courier:
             self._arrived[delivery.id] = delivery
             if len(self._arrived) > _REMEMBERED:
                 del self._arrived[next(iter(self._arrived))]
-            if account.chance(account.faults.delivery_repeat):
+            if delivery.again:
                 self._send_again(delivery, now)
             return
         attempts = delivery.attempts + 1
-        due = now + account.scaled(wait(attempts))
-        again = status is None or status == 429 or status >= 500
-        if again and due <= delivery.since + account.scaled(_HORIZON):
+        due = now + account.scaled(wait(account.switches, attempts))
+        if self._is_tried_again(status) and due <= delivery.since + account.scaled(_HORIZON):
             records.deliveries.put(replace(delivery, attempts=attempts, due=due))
             return
         records.deliveries.drop(delivery.id)
         subscription = replace(subscription, drops=subscription.drops + 1)
         if subscription.drops >= _DROPS:
-            until = now + account.scaled(_DISABLED)
-            subscription = replace(subscription, drops=0, disabled_until=until)
-            drop_queue(account, subscription)
-        records.subscriptions.put(subscription)
+            queues.disable(account, subscription, now)
+        else:
+            records.subscriptions.put(subscription)
+
+    def _is_tried_again(self, status: int | None) -> bool:
+        if status is not None and 300 <= status < 400:
+            return self._account.switches.retry_redirects
+        return status is None or status == 429 or status >= 500
 
     def repeat(self, count: int = 1) -> int:
         """Owe again the deliveries that arrived last; says how many there were."""
@@ -180,5 +187,14 @@ class Courier:
         records = self._account.records
         if delivery.subscription in records.subscriptions:
             turn = records.count("delivery")
-            again = replace(delivery, queue=delivery.id, turn=turn, since=now, due=now, attempts=0)
-            records.deliveries.put(again)
+            records.deliveries.put(
+                replace(
+                    delivery,
+                    queue=delivery.id,
+                    turn=turn,
+                    since=now,
+                    due=now,
+                    attempts=0,
+                    again=False,
+                )
+            )

@@ -135,7 +135,7 @@ def oncalls(account: Account, ask: Ask) -> Json:
     rows = [
         row
         for policy in account.records.policies
-        for row in duty.on_call(account.records, policy, since, until)
+        for row in duty.on_call(account, policy, since, until)
         if _among(ask.many("escalation_policy_ids"), policy.id)
         and _among(ask.many("user_ids"), row.user)
         and _among(ask.many("schedule_ids"), row.schedule.id if row.schedule else "")

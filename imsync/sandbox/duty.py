@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from imsync.sandbox.records import Records
+from imsync.sandbox.account import Account
 from imsync.sandbox.rows import Policy, Schedule
 
 
@@ -39,11 +39,13 @@ def shifts(schedule: Schedule, since: int, until: int) -> Iterator[Shift]:
         number += 1
 
 
-def on_call(records: Records, policy: Policy, since: int, until: int) -> Iterator[OnCall]:
+def on_call(account: Account, policy: Policy, since: int, until: int) -> Iterator[OnCall]:
     """Everybody on call for this policy in this time, by level."""
+    if account.switches.nobody_on_call:
+        return
     for level, targets in enumerate(policy.levels, 1):
         for target in targets:
-            schedule = records.schedules.get(target)
+            schedule = account.records.schedules.get(target)
             if schedule is None:
                 yield OnCall(policy, level, target)
             else:
@@ -51,8 +53,8 @@ def on_call(records: Records, policy: Policy, since: int, until: int) -> Iterato
                     yield OnCall(policy, level, shift.user, schedule, shift)
 
 
-def whom_to_page(records: Records, policy: Policy, level: int, at: int) -> Sequence[str]:
+def whom_to_page(account: Account, policy: Policy, level: int, at: int) -> Sequence[str]:
     """The users of one level just now, each once."""
     return list(
-        dict.fromkeys(duty.user for duty in on_call(records, policy, at, at) if duty.level == level)
+        dict.fromkeys(duty.user for duty in on_call(account, policy, at, at) if duty.level == level)
     )

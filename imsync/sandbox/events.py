@@ -4,9 +4,9 @@ from typing import Final
 
 import orjson
 
-from imsync.sandbox import ids, incident_views, views
+from imsync.sandbox import ids, incident_views, queues, views
 from imsync.sandbox.account import Account
-from imsync.sandbox.rows import Delivery, Incident, Json, Note, Subscription
+from imsync.sandbox.rows import Incident, Json, Note, Subscription
 
 DOCUMENTED: Final = frozenset(
     """
@@ -26,9 +26,6 @@ DOCUMENTED: Final = frozenset(
 )
 SWITCHED: Final = frozenset({"incident.title_updated", "incident.urgency_updated"})
 """Seen inside PagerDuty; whether webhooks may have them is a switch."""
-
-_ORDERED: Final = 55 * 1024
-_LARGEST: Final = 256 * 1024
 
 
 def known(account: Account) -> frozenset[str]:
@@ -83,7 +80,7 @@ def ping(account: Account, subscription: Subscription) -> None:
     data: Json = {"message": "Hello from your friend Pagey!", "type": "ping"}
     at = account.now()
     body = _envelope(account, "pagey.ping", "pagey", data, by=None, at=at)
-    _owe(account, subscription, "pagey.ping", body, queue="", at=at)
+    queues.owe(account, subscription, "pagey.ping", body, queue="", at=at)
 
 
 def _emit(
@@ -99,7 +96,7 @@ def _emit(
         )
         listens = subscription.active and at >= subscription.disabled_until
         if listens and in_scope and event_type in subscription.events:
-            _owe(account, subscription, event_type, body, queue=incident.id, at=at)
+            queues.owe(account, subscription, event_type, body, queue=incident.id, at=at)
 
 
 def _envelope(
@@ -115,36 +112,3 @@ def _envelope(
         "data": data,
     }
     return orjson.dumps({"event": event}).decode()
-
-
-def _owe(
-    account: Account,
-    subscription: Subscription,
-    event_type: str,
-    body: str,
-    *,
-    queue: str,
-    at: int,
-) -> None:
-    """Queue it. Large ones are promised no order, and the largest are not sent at all."""
-    faults, deliveries = account.faults, account.records.deliveries
-    size = len(body.encode())
-    if size > _LARGEST or account.chance(faults.delivery_drop):
-        return
-    id_ = account.fresh(ids.webhook, deliveries)
-    due = at
-    strays = account.chance(faults.delivery_reorder)
-    if strays or account.chance(faults.delivery_delay):
-        due += account.rng.randint(0, faults.delivery_delay_ms)
-    deliveries.put(
-        Delivery(
-            id=id_,
-            subscription=subscription.id,
-            queue=id_ if strays or size > _ORDERED or not queue else queue,
-            turn=account.records.count("delivery"),
-            event_type=event_type,
-            body=body,
-            since=at,
-            due=due,
-        )
-    )

@@ -1,15 +1,20 @@
 """What can go wrong between two systems, on demand."""
 
-from dataclasses import dataclass, fields
-from typing import Any
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from imsync.sandbox.settings import whole
+
+_GATEWAY: Final = (500, 502, 503)
 
 
 @dataclass(slots=True)
 class Faults:
     """All quiet by default. Set in place, or over `PUT /_sandbox/faults`.
 
-    Each is a probability from 0 to 1, decided by the sandbox's own dice; those in
-    milliseconds say how long at most.
+    Each is a probability from 0 to 1, decided by the sandbox's own dice when a call comes in
+    or an event goes out; those in milliseconds say how long at most.
     """
 
     delivery_drop: float = 0.0
@@ -17,13 +22,20 @@ class Faults:
 
     delivery_delay: float = 0.0
     """A delivery sets out late, and holds up those behind it, by up to …"""
-    delivery_delay_ms: int = 5_000
+    delivery_delay_ms: int = whole(5_000)
 
     delivery_repeat: float = 0.0
     """A delivery that arrived is sent once more, with the same X-Webhook-Id."""
 
     delivery_reorder: float = 0.0
     """A delivery leaves its queue and arrives whenever, within `delivery_delay_ms`."""
+
+    subscription_disable: float = 0.0
+    """An event finds its subscription disabled for a day, as after three drops: it is lost
+    with all that is still owed, and so is what follows until somebody enables it again."""
+
+    api_unheard: float = 0.0
+    """The connection closes before anything is done."""
 
     api_429: float = 0.0
     """Refused as over the limit, with headers and body, before anything is done."""
@@ -40,34 +52,46 @@ class Faults:
     api_lost: float = 0.0
     """It is done, and the connection closes without an answer."""
 
+    api_half_closed: float = 0.0
+    """It is done, and the sandbox closes its half of the connection in mid-answer."""
+
     api_malformed: float = 0.0
     """It is done, and the answer is cut short in the middle of its JSON."""
 
     api_slow: float = 0.0
     """It is done, and the answer takes up to …"""
-    api_slow_ms: int = 10_000
+    api_slow_ms: int = whole(10_000)
 
 
-class Unsettable(ValueError):
-    """No such name, or no such value for it."""
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What will go wrong with one call, all of it decided when the call comes in."""
+
+    bare_429: bool
+    full_429: bool
+    unheard: bool
+    error: int | None
+    error_after: int | None
+    slow_ms: int
+    lost: bool
+    half_closed: bool
+    malformed: bool
 
 
-def set_from(target: Any, wanted: object) -> None:
-    """Set the named fields of a dataclass of flags and numbers; all of them or none."""
-    if not isinstance(wanted, dict):
-        raise Unsettable("an object of names and values is needed")
-    known = {field.name: field for field in fields(target)}
-    for name, value in wanted.items():
-        if name not in known:
-            raise Unsettable(f"there is no {name!r}; there are {', '.join(known)}")
-        default = known[name].default
-        if isinstance(default, bool):
-            fits = isinstance(value, bool)
-        elif isinstance(default, int):
-            fits = type(value) is int and value >= 0
-        else:
-            fits = type(value) in (int, float) and 0 <= value <= 1
-        if not fits:
-            raise Unsettable(f"{name} cannot be {value!r}")
-    for name, value in wanted.items():
-        setattr(target, name, value)
+def fate(faults: Faults, luck: random.Random) -> Fate:
+    """Throw the dice, for each fault that is on: the same calls meet the same faults."""
+
+    def falls(probability: float) -> bool:
+        return probability > 0 and luck.random() < probability
+
+    return Fate(
+        bare_429=falls(faults.api_429_bare),
+        full_429=falls(faults.api_429),
+        unheard=falls(faults.api_unheard),
+        error=luck.choice(_GATEWAY) if falls(faults.api_error) else None,
+        error_after=luck.choice(_GATEWAY) if falls(faults.api_error_after) else None,
+        slow_ms=luck.randint(0, faults.api_slow_ms) if falls(faults.api_slow) else 0,
+        lost=falls(faults.api_lost),
+        half_closed=falls(faults.api_half_closed),
+        malformed=falls(faults.api_malformed),
+    )

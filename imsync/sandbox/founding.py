@@ -55,11 +55,18 @@ def found(records: Records, rng: random.Random) -> None:
 
 
 def issue_tokens(records: Records, rng: random.Random) -> None:
-    """A key that may do everything, one that may only read, and one of Alice's own."""
+    """Those that are missing of four: one that may do everything, one that may only read, one
+    of Alice's own, and an app's."""
     alice = next(user.id for user in records.users if user.email == "alice@acme.example")
-    records.tokens.put(Token(ids.token(rng), "full"))
-    records.tokens.put(Token(ids.token(rng), "read_only"))
-    records.tokens.put(Token(ids.token(rng, "u+"), "user", alice))
+    there = {token.name for token in records.tokens}
+    for name, prefix, user in (
+        ("full", "", None),
+        ("read_only", "", None),
+        ("user", "u+", alice),
+        ("app", "pdus+", None),
+    ):
+        if name not in there:
+            records.tokens.put(Token(ids.token(rng, prefix), name, user))
 
 
 def _distinct(rng: random.Random) -> Callable[[], str]:

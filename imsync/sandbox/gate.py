@@ -1,34 +1,23 @@
 """The gate before every API call: who asks, whether they may, how often; and what goes wrong."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
 
 import orjson
 from aiohttp import web
 
-from imsync.sandbox import refusals
+from imsync.sandbox import answering, faults, refusals
 from imsync.sandbox.account import Account
+from imsync.sandbox.answering import Answer, refused
 from imsync.sandbox.asking import Ask
 from imsync.sandbox.limits import Limits
-from imsync.sandbox.refusals import Refusal
 from imsync.sandbox.routes import ROUTES, Route
-from imsync.sandbox.rows import Json, Token, User
-
-logger = logging.getLogger(__name__)
+from imsync.sandbox.rows import Token, User
 
 LARGEST_BODY: Final = 2 * 1024 * 1024
 _SCHEMES: Final = ("token token=", "bearer ")
-_GATEWAY: Final = (500, 502, 503)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    body: Json | None = None
 
 
 class Gate:
@@ -54,67 +43,65 @@ class Gate:
     def _open(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             self.requests += 1
-            try:
-                raw = await request.read()
-            except web.HTTPRequestEntityTooLarge:
-                raw = None
-            return await self._handle(route, request, raw)
+            return await self._handle(route, request, await answering.read(request))
 
         return handle
 
     async def _handle(
         self, route: Route, request: web.Request, raw: bytes | None
     ) -> web.StreamResponse:
-        account, faults = self._account, self._account.faults
-        token = self._token(request)
-        at = account.now()
-        within, headers = self._limits.take(token.id if token else "", route.method, route.path, at)
-        if account.chance(faults.api_429_bare):
+        account = self._account
+        fate = faults.fate(account.faults, account.luck)
+        token, at = self._token(request), account.now()
+        within, headers = self._limits.take(_caller(token), route.method, route.path, at)
+        if fate.bare_429:
             return self._respond(Answer(429), {})
-        if not within or account.chance(faults.api_429):
+        if not within or fate.full_429:
             headers |= {"ratelimit-remaining": "0"}
             headers["ratelimit-reset"] = str(max(int(headers["ratelimit-reset"]), 1))
             return self._respond(refused(refusals.over_the_limit()), headers)
-        if account.chance(faults.api_error):
-            return self._respond(self._gateway_error(), headers)
-        answer = self._answer(route, request, raw, token, at)
+        if fate.unheard and request.transport:
+            request.transport.abort()
+            return web.Response()
+        if fate.error:
+            return self._respond(refused(refusals.internal(fate.error)), headers)
+        answer = answering.carry_out(
+            account, route, lambda: self._ask(route, request, raw, token, at)
+        )
         if answer.status < 300 and request.method in ("POST", "PUT"):
             self.writes += route.path.startswith("/incidents")
         self._ring()
-        if account.chance(faults.api_slow):
-            await asyncio.sleep(account.rng.randint(0, faults.api_slow_ms) / 1000)
-        if account.chance(faults.api_lost) and request.transport:
+        if fate.slow_ms:
+            await asyncio.sleep(fate.slow_ms / 1000)
+        if fate.error_after:
+            answer = refused(refusals.internal(fate.error_after))
+        response = self._respond(answer, headers, cut=fate.malformed)
+        if fate.lost and request.transport:
             request.transport.abort()
-        if account.chance(faults.api_error_after):
-            answer = self._gateway_error()
-        return self._respond(answer, headers, cut=account.chance(faults.api_malformed))
+        elif fate.half_closed:
+            return await _half_closed(request, response)
+        return response
 
-    def _answer(
+    def _ask(
         self, route: Route, request: web.Request, raw: bytes | None, token: Token | None, at: int
-    ) -> Answer:
-        """Do it, whole or not at all."""
-        account = self._account
-        try:
-            if token is None:
-                raise refusals.not_authenticated()
-            if token.name == "read_only" and request.method != "GET":
-                raise refusals.read_only()
-            owner = account.records.users.get(token.user)
-            ask = Ask(
-                at=at,
-                path=request.match_info,
-                query=request.query,
-                actor=self._actor(request, owner) if route.acts else owner,
-                owner=owner,
-                body=_parsed(raw) if request.method in ("POST", "PUT") else None,
-            )
-            with account.records.unit():
-                return Answer(route.status, route.handler(account, ask))
-        except Refusal as refusal:
-            return refused(refusal)
-        except Exception:
-            logger.exception("%s %s: a bug in the sandbox", request.method, request.path)
-            return refused(Refusal(500, 2000, "Internal Error"))
+    ) -> Ask:
+        account, switches = self._account, self._account.switches
+        if token is None:
+            raise refusals.not_authenticated()
+        if token.name == "read_only" and request.method != "GET":
+            raise refusals.read_only()
+        owner = account.records.users.get(token.user)
+        is_app = token.name == "app"
+        names = switches.app_tokens_name_agents if is_app else switches.account_keys_name_agents
+        return Ask(
+            at=at,
+            path=request.match_info,
+            query=request.query,
+            actor=self._actor(request, owner) if route.acts else owner,
+            owner=owner,
+            names_agent=names or owner is not None,
+            body=answering.parsed(raw) if request.method in ("POST", "PUT") else None,
+        )
 
     def _token(self, request: web.Request) -> Token | None:
         given = request.headers.get("Authorization", "")
@@ -135,9 +122,6 @@ class Gate:
             return user
         raise refusals.from_nobody()
 
-    def _gateway_error(self) -> Answer:
-        return refused(Refusal(self._account.rng.choice(_GATEWAY), 2000, "Internal Error"))
-
     def _respond(
         self, answer: Answer, headers: dict[str, str], *, cut: bool = False
     ) -> web.Response:
@@ -154,19 +138,25 @@ class Gate:
         )
 
 
-def refused(refusal: Refusal) -> Answer:
-    return Answer(refusal.status, refusal.body)
+def _caller(token: Token | None) -> str:
+    """Whose limit counts: all keys of one user have the same."""
+    return (token.user or token.id) if token else ""
+
+
+async def _half_closed(request: web.Request, response: web.Response) -> web.StreamResponse:
+    """Begin the answer, then close our half of the connection; the other half stays open."""
+    body, transport = response.body, request.transport
+    begun = web.StreamResponse(status=response.status, headers=response.headers)
+    if isinstance(body, bytes) and body:
+        begun.content_length = len(body)
+        await begun.prepare(request)
+        await begun.write(body[: len(body) // 2])
+    if transport and begun.prepared and transport.can_write_eof():
+        transport.write_eof()
+    elif transport:  # nothing to cut in two, or TLS, which knows no halves
+        transport.abort()
+    return begun
 
 
 def _nowhere(_: Account, __: Ask) -> None:
     raise refusals.not_found()
-
-
-def _parsed(raw: bytes | None) -> object:
-    """The JSON that was sent; None of what was too large to be read."""
-    if raw is None:
-        raise refusals.too_large()
-    try:
-        return orjson.loads(raw) if raw.strip() else None
-    except orjson.JSONDecodeError:
-        raise refusals.invalid("The request body is not JSON.") from None

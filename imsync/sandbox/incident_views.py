@@ -31,7 +31,7 @@ def rest(account: Account, row: Incident, include: Collection[str] = ()) -> Json
         "first_trigger_log_entry": log.first(
             account, row, whole="first_trigger_log_entries" in include
         ),
-        "alert_counts": {"all": 0, "triggered": 0, "resolved": 0},
+        "alert_counts": _alert_counts(row),
         "is_mergeable": row.status != "resolved",
         "incident_type": {"name": row.kind},
         "escalation_policy": (
@@ -111,6 +111,13 @@ def in_webhook(reference: Json) -> Json:
 def named_in_webhook(row: Incident) -> Json:
     """A reference whose summary is the bare title: so it is in webhooks, and only there."""
     return in_webhook(views.reference("incident", row.id, row.title))
+
+
+def _alert_counts(row: Incident) -> Json:
+    """One, where a monitor made it: resolved when the incident is."""
+    has = int(row.alert_key is not None)
+    triggered = has if row.status != "resolved" else 0
+    return {"all": has, "triggered": triggered, "resolved": has - triggered}
 
 
 def _held(account: Account, users: Mapping[str, int], name: str, *, whole: bool) -> list[Json]:

@@ -1,13 +1,14 @@
 """The incidents of the account: finding them, and what is done to them beside editing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from imsync.sandbox import asking, changes, events, ids, incident_views, refusals, views
+from imsync.sandbox import asking, changes, edits, events, ids, incident_views, refusals, views
 from imsync.sandbox.account import Account
+from imsync.sandbox.acts import Act
 from imsync.sandbox.asking import Ask
-from imsync.sandbox.changes import Act
 from imsync.sandbox.refusals import Refusal, invalid
 from imsync.sandbox.rows import Incident, Json, Note
 from imsync.sandbox.updating import find
@@ -42,7 +43,7 @@ def _matching(account: Account, ask: Ask) -> Iterator[Incident]:
             since <= row.created_at <= until
             and (not statuses or row.status in statuses)
             # An empty key is not no key: it finds everything that is open.
-            and (key is None or (row.key == key if key else row.status != "resolved"))
+            and (key is None or (key in (row.key, row.alert_key) if key else _is_open(row)))
             and (not services or row.service in services)
             and (not users or not row.assignees.keys().isdisjoint(users))
             and (not urgencies or row.urgency in urgencies)
@@ -50,6 +51,10 @@ def _matching(account: Account, ask: Ask) -> Iterator[Incident]:
             and not teams  # nobody has one
         ):
             yield row
+
+
+def _is_open(row: Incident) -> bool:
+    return row.status != "resolved"
 
 
 def _dates(ask: Ask) -> tuple[int, int]:
@@ -100,18 +105,22 @@ def snooze(account: Account, ask: Ask) -> Json:
         raise Refusal(400, 1013, "Snooze Duration Invalid")
     if row.status != "acknowledged":
         raise Refusal(400, 1012, "Incident Not Acknowledged")
-    row = changes.snooze(Act(account, ask.by, ask.at), row, duration)
+    row = edits.snooze(Act.of(account, ask), row, duration)
     return {"incident": incident_views.rest(account, row)}
 
 
 def merge(account: Account, ask: Ask) -> Json:
     """Resolve the sources into this one, which must be open."""
     target = find(account, ask.path["id"])
+    resolved = refusals.already_resolved(account.switches.already_status)
     if target.status == "resolved":
-        raise refusals.already_resolved()
+        raise resolved
     body = ask.body if isinstance(ask.body, dict) else {}
-    act = Act(account, ask.by, ask.at)
-    for source in asking.objects_at(body, "source_incidents") or []:
+    sources = asking.objects_at(body, "source_incidents")
+    if not sources:
+        raise invalid("source_incidents must be a list of at least one.")
+    act = Act.of(account, ask)
+    for source in sources:
         row = account.records.incidents.get(asking.id_of(source, "source_incident"))
         if row is None:
             raise Refusal(400, 5001, "Incident Not Found")
@@ -120,7 +129,7 @@ def merge(account: Account, ask: Ask) -> Json:
         if row.merged_into:
             raise Refusal(400, 1019, "Incident Already Merged")
         if row.status == "resolved":
-            raise refusals.already_resolved()
+            raise resolved
         changes.resolve(act, row, into=target.id)
     return {"incident": views.incident_reference(target)}
 
@@ -131,18 +140,37 @@ def publish_status(account: Account, ask: Ask) -> Json:
     message = asking.text_at(body, "message")
     if not message:
         raise invalid("Message cannot be empty.")
+    if ask.by is None:
+        raise invalid("A status update needs somebody who sends it.")
     id_ = ids.short(account.rng)
-    events.of_status_update(account, row, id_, message, by=ask.by)
+    act = Act.of(account, ask)
+    events.of_status_update(account, row, id_, message, by=act.agent)
     shown = {
         "id": id_,
         "message": message,
         "created_at": ids.to_seconds(ask.at),
-        "sender": views.user_reference(account, ask.by or ""),
+        "sender": views.user_reference(account, ask.by),
     }
     for key in ("subject", "html_message"):
         if text := asking.text_at(body, key):
             shown[key] = text
     return {"status_update": shown}
+
+
+def edit_channel(account: Account, ask: Ask) -> None:
+    """Change the details that an incident was made with. No event tells of this."""
+    entry = asking.there(account.records.log.get(ask.path["id"]), refusals.not_found)
+    wanted = ask.wrapped("channel")
+    kind, details = asking.text_at(wanted, "type"), asking.text_at(wanted, "details")
+    editable = ("web_trigger", "mobile", *(["api"] if account.switches.edit_api_channel else []))
+    if kind not in editable or kind != entry.channel["type"]:
+        raise invalid(f"channel.type must be that of the entry, and one of {', '.join(editable)}.")
+    if details is None:
+        raise invalid("channel.details must be a string.")
+    account.records.log.put(replace(entry, channel={**entry.channel, "details": details}))
+    row = account.records.incidents[entry.incident]
+    if entry.id == row.first_entry:
+        Act.of(account, ask).keep(row, details=details)
 
 
 # Notes.
@@ -160,7 +188,7 @@ def annotate(account: Account, ask: Ask) -> Json:
     content = _content(ask)
     if sum(note.incident == row.id for note in account.records.notes) >= _MOST_NOTES:
         raise invalid(f"An incident has at most {_MOST_NOTES} notes.")
-    return {"note": views.note(account, changes.annotate(_act(account, ask), row, content))}
+    return {"note": views.note(account, Act.of(account, ask).note(row, content))}
 
 
 def edit_note(account: Account, ask: Ask) -> Json:
@@ -187,7 +215,3 @@ def _content(ask: Ask) -> str:
     if not (content or "").strip():
         raise invalid("Content cannot be empty.")
     return content or ""
-
-
-def _act(account: Account, ask: Ask) -> Act:
-    return Act(account, ask.by, ask.at)

@@ -7,8 +7,6 @@ from imsync.sandbox import ids, views
 from imsync.sandbox.account import Account
 from imsync.sandbox.rows import Entry, Incident, Json
 
-API_CHANNEL: Final[Json] = {"type": "api"}
-TIMEOUT: Final[Json] = {"type": "timeout"}
 AUTO: Final[Json] = {"type": "auto"}
 
 OVERVIEW: Final = frozenset(
@@ -36,7 +34,7 @@ def write(
     by: str | None,
     summary: str,
     at: int,
-    channel: Json = API_CHANNEL,
+    channel: Json,
     **more: object,
 ) -> Entry:
     """Add an entry. What nobody did, the service did."""
@@ -57,9 +55,8 @@ def write(
 
 
 def changeset(name: str, value: str | None, old_value: str | None, field_id: str) -> Json:
-    """The channel of an entry that tells of one edited field, from what and to what."""
+    """What the channel of an entry says of one edited field: from what and to what."""
     return {
-        "type": "api",
         "changeset": {
             "application_fields": [
                 {

@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+import re
 import signal
 import ssl
 import sys
 import time
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +16,7 @@ import asyncclick as click
 import orjson
 
 from imsync import __version__
+from imsync.sandbox.limits import Rates
 from imsync.sandbox.records import Damaged, InUse
 from imsync.sandbox.rows import Json
 from imsync.sandbox.sandbox import Sandbox
@@ -38,6 +41,27 @@ class Address(click.ParamType[tuple[str, int]]):
         return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+class Limit(click.ParamType[tuple[str, int]]):
+    """NAME=N: one of the limits, and calls a minute."""
+
+    name = "NAME=N"
+
+    def convert(
+        self,
+        value: str | tuple[str, int],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        limit, _, number = value.partition("=")
+        known = [field.name for field in fields(Rates)]
+        if limit not in known or not re.fullmatch(r"[1-9][0-9]{0,8}", number):
+            names = ", ".join(known)
+            self.fail(f"{value!r} is not NAME=N, with 1 or more for one of {names}.", param, ctx)
+        return limit, int(number)
+
+
 READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -58,7 +82,11 @@ READABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--tls-key", type=READABLE, help="Its key (PEM).")
 @click.option(
     "--rate-limit", type=click.IntRange(min=1), default=960, show_default=True,
-    help="API calls a minute for each token.",
+    help="API calls a minute for each token; operations with a lower limit in proportion.",
+)  # fmt: skip
+@click.option(
+    "--limit", "limits", type=Limit(), multiple=True,
+    help="One limit by name, again for each: put_incidents=500, post_incidents, get_oncalls.",
 )  # fmt: skip
 @click.option(
     "--time-scale", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
@@ -74,6 +102,7 @@ async def cli(
     tls_cert: Path | None,
     tls_key: Path | None,
     rate_limit: int,
+    limits: tuple[tuple[str, int], ...],
     time_scale: float,
 ) -> None:
     """A PagerDuty of your own to try imsync against: REST, webhooks, limits, faults."""
@@ -88,7 +117,7 @@ async def cli(
                 rng=random.Random(seed),
                 state=state,
                 time_scale=time_scale,
-                rate_limit=rate_limit,
+                rates=replace(Rates.of(rate_limit), **dict(limits)),
             )
         except (OSError, Damaged, InUse) as error:
             raise click.ClickException(f"The state cannot be kept: {error}") from None
@@ -127,6 +156,7 @@ def _tls(cert: Path, key: Path) -> ssl.SSLContext:
 def _for_people(about: Json) -> str:
     lines = [
         f"A PagerDuty sandbox listens on {about['url']}",
+        "Open it in a browser to play PagerDuty; ask it with curl what else there is.",
         "",
         f"token            {about['token']}",
         f"from             {about['from_email']}",

@@ -14,6 +14,14 @@ class Refusal(Exception):
             self.body["error"]["errors"] = list(errors)
 
 
+class PartlyDone(Refusal):
+    """The same refusal, of a part: what was done beside it stays done."""
+
+    def __init__(self, why: Refusal) -> None:
+        Exception.__init__(self, str(why))
+        self.status, self.body = why.status, why.body
+
+
 def invalid(*errors: str) -> Refusal:
     return Refusal(400, 2001, "Invalid Input Provided", *errors)
 
@@ -26,12 +34,12 @@ def not_found() -> Refusal:
     return Refusal(404, 2100, "Not Found")
 
 
-def already_resolved() -> Refusal:
-    return Refusal(400, 1001, "Incident Already Resolved")
+def already_resolved(status: int) -> Refusal:
+    return Refusal(status, 1001, "Incident Already Resolved")
 
 
-def already_acknowledged() -> Refusal:
-    return Refusal(400, 1002, "Incident Already Acknowledged")
+def already_acknowledged(status: int) -> Refusal:
+    return Refusal(status, 1002, "Incident Already Acknowledged")
 
 
 def no_such_assignee() -> Refusal:
@@ -77,6 +85,10 @@ def from_nobody() -> Refusal:
 
 def over_the_limit() -> Refusal:
     return Refusal(429, 2020, "Rate Limit Exceeded")
+
+
+def internal(status: int) -> Refusal:
+    return Refusal(status, 2000, "Internal Error")
 
 
 def too_many() -> Refusal:

@@ -39,6 +39,7 @@ ROUTES: Final = (
     Route("GET", "/incidents/{id}/log_entries", directory.log_entries),
     Route("GET", "/log_entries", directory.log_entries),
     Route("GET", "/log_entries/{id}", directory.log_entry),
+    Route("PUT", "/log_entries/{id}/channel", incidents.edit_channel, 202, acts=True),
     Route("GET", "/services", directory.services),
     Route("GET", "/services/{id}", directory.service),
     Route("GET", "/users", directory.users),

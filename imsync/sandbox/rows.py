@@ -68,7 +68,7 @@ class Incident:
     policy: str
     urgency: str
     status: Status
-    key: str
+    key: str | None  # none of incidents that have an alert
     created_at: int
     updated_at: int
     changed_at: int  # the status, that is
@@ -85,6 +85,7 @@ class Incident:
     resolved_at: int | None = None
     reopened_at: int | None = None
     merged_into: str | None = None
+    alert_key: str | None = None  # of the alert, where a monitor made it
     first_entry: str = ""
 
 
@@ -107,7 +108,7 @@ class Entry:
 class Note:
     id: str
     incident: str
-    user: str
+    user: str  # or the service, where nobody wrote it
     content: str
     created_at: int
     updated_at: int
@@ -145,6 +146,7 @@ class Delivery:
     since: int
     due: int
     attempts: int = 0
+    again: bool = False  # once it has arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class Token:
     """An API key; its id is the key itself. One of a user acts as that user."""
 
     id: str
-    name: str  # full, read_only, user
+    name: str  # full, read_only, user, app
     user: str | None = None
 
 

@@ -11,12 +11,12 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from imsync.sandbox import controls, founding, timers
+from imsync.sandbox import controls, founding, playing, timers
 from imsync.sandbox.account import Account
-from imsync.sandbox.deliveries import Courier
+from imsync.sandbox.deliveries import PATIENCE, Courier
 from imsync.sandbox.faults import Faults
 from imsync.sandbox.gate import LARGEST_BODY, Gate
-from imsync.sandbox.limits import Limits
+from imsync.sandbox.limits import Limits, Rates
 from imsync.sandbox.records import Records
 from imsync.sandbox.rows import Json, Token
 from imsync.sandbox.switches import Switches
@@ -30,7 +30,8 @@ class Sandbox:
 
     `now` is epoch milliseconds. With `state`, everything survives, whatever ends the
     process. Waits that are PagerDuty's own (retries, timers, a disabled day) are divided by
-    `time_scale`. `rate_limit` is calls a minute for each token.
+    `time_scale`. `rates` is how often one may ask: `Rates.of(960)` as at PagerDuty, which a
+    `rate_limit` says shorter. A receiver of webhooks has `patience` seconds to answer.
 
     `step` makes one delivery attempt, or lets one timer go off, if any is due; it never
     sleeps. `run` does so until stopped, waiting in between, several attempts at a time.
@@ -46,6 +47,8 @@ class Sandbox:
         time_scale: float = 1.0,
         token: str | None = None,
         rate_limit: int = 960,
+        rates: Rates | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self._records = Records(state)
         dice = _settle_in(self._records, rng.getrandbits(64), token)
@@ -54,15 +57,20 @@ class Sandbox:
         self._stopping = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._limits = Limits(rate_limit)
-        self._courier = Courier(self._account, session)
+        self._limits = Limits(rates or Rates.of(rate_limit))
+        self._courier = Courier(self._account, session, patience=patience)
         self._gate = Gate(self._account, self._limits, self._bell.set)
         self._runner: web.AppRunner | None = None
         self._url = ""
-        self.app = web.Application(client_max_size=LARGEST_BODY)
-        self.app.add_routes(
-            controls.routes(self._account, self._courier, self._about, self._bell.set)
+        self.app = web.Application(
+            client_max_size=LARGEST_BODY, middlewares=[controls.only_from_here]
         )
+        self.app.add_routes(
+            controls.routes(
+                self._account, self._limits.rates, self._courier, self._about, self._bell.set
+            )
+        )
+        self.app.add_routes(playing.routes(self._account, self._counted, self._bell.set))
         self.app.add_routes(self._gate.routes())
 
     @property
@@ -78,6 +86,10 @@ class Sandbox:
     @property
     def faults(self) -> Faults:
         return self._account.faults
+
+    @property
+    def rates(self) -> Rates:
+        return self._limits.rates
 
     @property
     def switches(self) -> Switches:
@@ -96,6 +108,11 @@ class Sandbox:
     def user_token(self) -> str:
         """Alice's own key: it acts as her, and needs no `From`."""
         return self._token("user")
+
+    @property
+    def app_token(self) -> str:
+        """An app's own (OAuth): it is nobody's, and needs `From`."""
+        return self._token("app")
 
     @property
     def deliveries_made(self) -> int:
@@ -218,6 +235,12 @@ class Sandbox:
             **self.describe(),
             "read_only_token": self.read_only_token,
             "user_token": self.user_token,
+            "app_token": self.app_token,
+            **self._counted(),
+        }
+
+    def _counted(self) -> Json:
+        return {
             "requests": self.requests,
             "writes": self.writes,
             "deliveries_made": self.deliveries_made,
@@ -238,7 +261,7 @@ def _settle_in(records: Records, seed: int, token: str | None) -> random.Random:
         dice = random.Random(f"{seed} {records.count('life')}")
         if not len(records.users):
             founding.found(records, dice)
-            founding.issue_tokens(records, dice)
+        founding.issue_tokens(records, dice)
         if token is not None and token not in records.tokens:
             for row in [row for row in records.tokens if row.name == "full"]:
                 records.tokens.drop(row.id)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from imsync.sandbox import asking, events, ids, refusals, views
+from imsync.sandbox import asking, events, ids, queues, refusals, views
 from imsync.sandbox.account import Account
 from imsync.sandbox.asking import Ask
 from imsync.sandbox.refusals import Refusal, invalid
@@ -38,9 +38,8 @@ def create(account: Account, ask: Ask) -> Json:
     if not isinstance(method, dict) or method.get("type") != "http_delivery_method":
         raise invalid("delivery_method must be an http_delivery_method.")
     scope, scope_id = _scope(account, body)
+    _make_room(account, scope, scope_id)
     table = account.records.subscriptions
-    if sum((row.scope, row.scope_id) == (scope, scope_id) for row in table) >= _MOST:
-        raise Refusal(400, 2019, "Product Limit Reached", _FULL)
     row = table.put(
         Subscription(
             id=account.fresh(ids.short, table),
@@ -66,7 +65,10 @@ def update(account: Account, ask: Ask) -> Json:
     if "events" in body:
         changed["events"] = _events(account, body)
     if "filter" in body:
-        changed["scope"], changed["scope_id"] = _scope(account, body)
+        scope, scope_id = _scope(account, body)
+        if (scope, scope_id) != (row.scope, row.scope_id):
+            _make_room(account, scope, scope_id)
+        changed |= {"scope": scope, "scope_id": scope_id}
     if (description := asking.text_at(body, "description")) is not None:
         changed["description"] = description
     if (active := _flag(body, "active")) is not None:
@@ -78,7 +80,7 @@ def delete(account: Account, ask: Ask) -> None:
     """What it was still owed goes with it."""
     row = _find(account, ask)
     account.records.subscriptions.drop(row.id)
-    drop_queue(account, row)
+    queues.drop(account, row)
 
 
 def enable(account: Account, ask: Ask) -> Json:
@@ -89,12 +91,6 @@ def enable(account: Account, ask: Ask) -> Json:
 
 def ping(account: Account, ask: Ask) -> None:
     events.ping(account, _find(account, ask))
-
-
-def drop_queue(account: Account, row: Subscription) -> None:
-    deliveries = account.records.deliveries
-    for delivery in [found for found in deliveries if found.subscription == row.id]:
-        deliveries.drop(delivery.id)
 
 
 def _find(account: Account, ask: Ask) -> Subscription:
@@ -116,6 +112,12 @@ def _scope(account: Account, body: Json) -> tuple[str, str]:
     if kind == "team_reference":
         raise invalid("Team not found.")  # the account has none
     raise invalid("filter must refer to an account, a service or a team.")
+
+
+def _make_room(account: Account, scope: str, scope_id: str) -> None:
+    there = account.records.subscriptions
+    if sum((row.scope, row.scope_id) == (scope, scope_id) for row in there) >= _MOST:
+        raise Refusal(400, 2019, "Product Limit Reached", _FULL)
 
 
 def _url(method: Json) -> str:

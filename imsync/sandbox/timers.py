@@ -2,7 +2,7 @@
 
 from imsync.sandbox import changes
 from imsync.sandbox.account import Account
-from imsync.sandbox.changes import Act
+from imsync.sandbox.acts import Act
 
 
 def next_due(account: Account) -> int | None:

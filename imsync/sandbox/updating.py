@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from imsync.sandbox import asking, changes, incident_views, refusals
+from imsync.sandbox import asking, changes, edits, incident_views, refusals
 from imsync.sandbox.account import Account
+from imsync.sandbox.acts import Act
 from imsync.sandbox.asking import Ask
-from imsync.sandbox.changes import Act
-from imsync.sandbox.refusals import Refusal, invalid
+from imsync.sandbox.refusals import PartlyDone, Refusal, invalid
 from imsync.sandbox.rows import Incident, Json, Policy
 
 _MOST: Final = 250
@@ -47,21 +47,33 @@ def update(account: Account, ask: Ask) -> Json:
 
 
 def update_many(account: Account, ask: Ask) -> Json:
-    """All of them or none."""
+    """All of them or none; with the switch, those that can be."""
     bodies = asking.objects_at(ask.body, "incidents") if isinstance(ask.body, dict) else None
     if not bodies:
         raise invalid("incidents must be a list of at least one.")
     if len(bodies) > _MOST:
         raise refusals.too_many()
-    rows = []
+    rows, refused = [], list[Refusal]()
     for body in bodies:
-        row = account.records.incidents.get(asking.id_of(body, "incident"))
-        if row is None:
-            raise Refusal(400, 5001, "Incident Not Found")
-        if "service" in body:
-            raise invalid("The service of an incident can only be changed one at a time.")
-        rows.append(_carry_out(account, ask, row, _read(account, body)))
+        try:
+            with account.records.unit():
+                rows.append(_one_of_many(account, ask, body))
+        except Refusal as refusal:
+            if not account.switches.bulk_partly:
+                raise
+            refused.append(refusal)
+    if refused:
+        raise PartlyDone(refused[0])
     return {"incidents": [incident_views.rest(account, row) for row in rows]}
+
+
+def _one_of_many(account: Account, ask: Ask, body: Json) -> Incident:
+    row = account.records.incidents.get(asking.id_of(body, "incident"))
+    if row is None:
+        raise Refusal(400, 5001, "Incident Not Found")
+    if "service" in body:
+        raise invalid("The service of an incident can only be changed one at a time.")
+    return _carry_out(account, ask, row, _read(account, body))
 
 
 def find(account: Account, id_: str) -> Incident:
@@ -77,9 +89,7 @@ def _read(account: Account, body: Json) -> Wanted:
     records = account.records
     if body.get("type") not in ("incident", "incident_reference"):
         raise invalid("type must be incident or incident_reference.")
-    title = asking.text_at(body, "title")
-    if title is not None and not title.strip():
-        raise invalid("Title cannot be empty.")
+    title = title_of(account, body)
     users = users_of(account, body)
     policy_id = asking.id_at(body, "escalation_policy")
     policy = (
@@ -112,12 +122,12 @@ def _read(account: Account, body: Json) -> Wanted:
 
 
 def _carry_out(account: Account, ask: Ask, row: Incident, wanted: Wanted) -> Incident:
-    act = Act(account, ask.by, ask.at)
+    act = Act.of(account, ask)
     reopens = row.status == "resolved" and wanted.status in ("triggered", "acknowledged")
     stays_resolved = row.status == "resolved" and not reopens
     forbidden = wanted.assigns or (wanted.edits and not account.switches.edit_resolved)
     if stays_resolved and forbidden:
-        raise refusals.already_resolved()
+        raise refusals.already_resolved(account.switches.already_status)
     if wanted.resolution and wanted.status != "resolved":
         raise invalid("A resolution can only be given with the status resolved.")
     row = _edit(act, row, wanted)
@@ -132,17 +142,17 @@ def _carry_out(account: Account, ask: Ask, row: Incident, wanted: Wanted) -> Inc
 
 def _edit(act: Act, row: Incident, wanted: Wanted) -> Incident:
     if wanted.title is not None:
-        row = changes.retitle(act, row, wanted.title)
+        row = edits.retitle(act, row, wanted.title)
     if wanted.urgency is not None:
-        row = changes.change_urgency(act, row, wanted.urgency)
+        row = edits.change_urgency(act, row, wanted.urgency)
     if wanted.has_priority:
-        row = changes.change_priority(act, row, wanted.priority)
+        row = edits.change_priority(act, row, wanted.priority)
     if wanted.service is not None:
-        row = changes.move(act, row, wanted.service)
+        row = edits.move(act, row, wanted.service)
     if wanted.kind is not None:
-        row = changes.change_kind(act, row, wanted.kind)
+        row = edits.change_kind(act, row, wanted.kind)
     if wanted.bridge is not None:
-        row = changes.change_bridge(act, row, wanted.bridge)
+        row = edits.change_bridge(act, row, wanted.bridge)
     return row
 
 
@@ -166,7 +176,7 @@ def _set_status(act: Act, row: Incident, wanted: Wanted) -> Incident:
         if row.status != "resolved":
             return changes.resolve(act, row, resolution=wanted.resolution)
         if switches.refuse_same_status:
-            raise refusals.already_resolved()
+            raise refusals.already_resolved(switches.already_status)
     if wanted.status == "triggered" and row.status == "acknowledged":
         if not switches.unacknowledge:
             raise Refusal(400, 1003, "Invalid Status Provided")
@@ -175,6 +185,18 @@ def _set_status(act: Act, row: Incident, wanted: Wanted) -> Incident:
 
 
 # Parts of a body that creation and update have in common.
+
+
+def title_of(account: Account, body: Json) -> str | None:
+    title = asking.text_at(body, "title")
+    if title is None:
+        return None
+    if not title.strip():
+        raise invalid("Title cannot be empty.")
+    longest = account.switches.longest_title
+    if longest and len(title) > longest:
+        raise invalid(f"Title is too long (maximum is {longest} characters).")
+    return title
 
 
 def users_of(account: Account, body: Json) -> Sequence[str] | None:

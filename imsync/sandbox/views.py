@@ -163,9 +163,15 @@ def priority(row: Priority) -> Json:
 
 
 def note(account: Account, row: Note) -> Json:
+    is_user = row.user in account.records.users
+    bot = {"id": row.user, "type": "bot_user_reference", "self": None, "html_url": None}
     return {
         "id": row.id,
-        "user": user_reference(account, row.user),
+        "user": (
+            user_reference(account, row.user)
+            if is_user
+            else {**bot, "summary": account.records.services[row.user].name}
+        ),
         "channel": {"summary": "The PagerDuty website or APIs"},
         "content": row.content,
         "created_at": ids.to_seconds(row.created_at),

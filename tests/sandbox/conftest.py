@@ -1,12 +1,15 @@
 """A sandbox whose clock the test moves, a caller of its API, a receiver of its webhooks."""
 
 import random
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import trustme
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
@@ -196,6 +199,27 @@ def clock() -> Clock:
 async def session() -> AsyncIterator[ClientSession]:
     async with ClientSession() as open_:
         yield open_
+
+
+@dataclass
+class Tls:
+    """The two ends of TLS on localhost, and where the authority's certificate lies."""
+
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+    trusted: Path
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Tls:
+    authority = trustme.CA()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    trusted = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    return Tls(server, client, trusted)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ _ONCALL = ("components", "schemas", "Oncall", "properties")
 NULL_IN_PRACTICE: Mapping[tuple[str | int, ...], str] = {
     (*_INCIDENT, "resolved_at"): "null until resolved, in every captured incident",
     (*_INCIDENT, "priority"): "null without one, in every captured incident",
+    (*_INCIDENT, "incident_key"): "null of incidents with alerts, in REST and in webhooks",
     (*_INCIDENT, "alert_grouping"): "null without alerts, in every captured incident",
     (*_INCIDENT, "conference_bridge"): "null without one",
     (*_INCIDENT, "body", "allOf", 0): "null without one",

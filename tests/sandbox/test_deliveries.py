@@ -13,6 +13,7 @@ import trustme
 from aiohttp import ClientSession, TCPConnector, web
 from aiohttp.test_utils import TestServer
 
+from imsync.sandbox import deliveries
 from imsync.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import Api, Clock, Make, Receiver
 
@@ -316,6 +317,30 @@ async def test_a_receiver_that_hangs_holds_up_only_its_own_queue(
     release.set()
     await api.sandbox.stop()
     await asyncio.wait_for(running, 5)
+    await server.close()
+
+
+async def test_no_answer_in_time_is_tried_again(make: Make, clock: Clock) -> None:
+    begun, never = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: web.Request) -> web.Response:
+        begun.set()
+        await never.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", hang)
+    server = TestServer(app)
+    await server.start_server()
+    api = await make(patience=0.05)
+    await api.subscribe(str(server.make_url("/")))
+    await api.create()
+    assert await api.sandbox.step()
+    assert begun.is_set()
+    assert api.sandbox.deliveries_pending == 1
+    assert api.sandbox.next_due() == clock.at + 10_000
+    assert deliveries.PATIENCE == 5
+    never.set()
     await server.close()
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.conftest import Api, Clock, Receiver
+from tests.sandbox.conftest import Api, Clock, Json, Receiver
 from tests.sandbox.incidents import assignee, held
 
 # Creating.
@@ -256,17 +256,45 @@ async def test_timers_escalate_unacknowledge_and_resolve(
 
 
 async def test_merging_resolves_the_sources(api: Api, receiver: Receiver) -> None:
-    target, source = await api.create("target"), await api.create("source")
-    await api.subscribe(receiver.url)
+    target, *sources = [await api.create(title) for title in ("target", "one", "two")]
     path = f"/incidents/{target['id']}/merge"
-    sources = {"source_incidents": [{"id": source["id"], "type": "incident_reference"}]}
-    assert (await api.call("PUT", path, sources)).body["incident"]["id"] == target["id"]
+    await api.subscribe(receiver.url)
+    before = await api.log(target)
+    references = [{"id": row["id"], "type": "incident_reference"} for row in sources]
+    answer = await api.call("PUT", path, {"source_incidents": references}, by=2)
+    assert answer.body["incident"]["id"] == target["id"]
     await api.settle()
-    (resolved,) = receiver.heard
-    assert resolved.event["data"]["resolve_reason"]["incident"]["id"] == target["id"]
-    assert (await api.call("PUT", path, sources)).code == 1019
-    itself = {"source_incidents": [{"id": target["id"], "type": "incident_reference"}]}
-    assert (await api.call("PUT", path, itself)).code == 2001
+    told = [(heard.type, heard.event["data"]["id"]) for heard in receiver.heard]
+    assert told == [("incident.resolved", row["id"]) for row in sources], "and none on the target"
+    for heard, row in zip(receiver.heard, sources, strict=True):
+        found = (await api.get(f"/incidents/{row['id']}"))["incident"]
+        assert (found["status"], found["assignments"]) == ("resolved", [])
+        for reason in (found["resolve_reason"], heard.event["data"]["resolve_reason"]):
+            assert reason["type"] == "merge_resolve_reason"
+            assert reason["incident"]["id"] == target["id"]
+        last = (await api.log(row))[-1]
+        assert last["type"] == "resolve_log_entry"
+        assert last["agent"]["summary"] == "Bob Chen"
+    assert await api.log(target) == before
+    assert (await api.get(f"/incidents/{target['id']}"))["incident"]["status"] == "triggered"
+
+
+async def test_what_cannot_be_merged(api: Api) -> None:
+    target, merged, resolved = [await api.create(str(number)) for number in range(3)]
+    await api.change(resolved, status="resolved")
+
+    async def code(into: Json, *sources: str) -> int:
+        references = [{"id": id_, "type": "incident_reference"} for id_ in sources]
+        path = f"/incidents/{into['id']}/merge"
+        return (await api.call("PUT", path, {"source_incidents": references})).code
+
+    assert await code(target, target["id"]) == 2001
+    assert await code(target) == 2001, "nothing"
+    assert await code(target, "QNONE") == 5001
+    assert await code(target, resolved["id"]) == 1001
+    assert await code(resolved, target["id"]) == 1001, "the target must be open"
+    assert await code(target, merged["id"], merged["id"]) == 1019
+    assert (await api.get(f"/incidents/{merged['id']}"))["incident"]["status"] == "triggered"
 
 
 async def test_status_updates_are_told(api: Api, receiver: Receiver) -> None:

@@ -55,6 +55,21 @@ async def test_says_where_it_is_serves_and_ends(
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
+async def test_its_limits_are_given(session: ClientSession) -> None:
+    flags = ("--rate-limit", "96", "--limit", "get_oncalls=7", "--limit", "put_incidents=9")
+    process = await begin("--listen", "127.0.0.1:0", "--format", "json", *flags)
+    about = json.loads(await line(process))
+    async with session.get(f"{about['url']}/_sandbox/limits") as answer:
+        assert await answer.json() == {
+            "everything": 96,
+            "put_incidents": 9,
+            "post_incidents": 24,
+            "get_oncalls": 7,
+        }
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), 20)
+
+
 async def test_goes_on_from_its_state_after_a_kill(session: ClientSession, tmp_path: Path) -> None:
     state = tmp_path / "state.jsonl"
     made = []
@@ -107,6 +122,9 @@ async def test_serves_tls(session: ClientSession, tmp_path: Path) -> None:
         (["--seed", "x"], "--seed"),
         (["--format", "xml"], "--format"),
         (["--rate-limit", "0"], "--rate-limit"),
+        (["--limit", "put_incidents"], "everything, put_incidents, post_incidents, get_oncalls"),
+        (["--limit", "put=1"], "'put=1' is not NAME=N"),
+        (["--limit", "get_oncalls=0"], "1 or more"),
         (["--time-scale", "0"], "--time-scale"),
         (["--tls-cert", __file__], "--tls-cert and --tls-key go together"),
         (["--tls-cert", __file__, "--tls-key", __file__], "do not load"),

@@ -10,7 +10,7 @@ import pytest
 
 from imsync.sandbox import founding, ids
 from imsync.sandbox.records import Damaged, InUse, Records
-from imsync.sandbox.rows import User
+from imsync.sandbox.rows import Token, User
 from tests.sandbox.conftest import Api, Clock, Make, Receiver
 
 
@@ -94,6 +94,18 @@ async def test_a_token_that_is_given_replaces_the_one_that_was_kept(make: Make, 
     assert second.about["token"] == "two"
     stranger = await second.call("GET", "/users", Authorization="Token token=one")
     assert stranger.status == 401
+
+
+async def test_a_state_from_before_there_were_such_tokens_gets_them(make: Make, path: Path) -> None:
+    records = Records(path)
+    with records.unit():
+        founding.found(records, random.Random(1))
+        records.tokens.put(Token("kept", "full"))
+    records.close()
+    api = await make(state=path)
+    assert api.sandbox.token == "kept"
+    assert api.sandbox.app_token.startswith("pdus+")
+    await api.get("/users/me", Authorization=f"Bearer {api.sandbox.user_token}")
 
 
 def test_only_the_owner_may_read_it(path: Path) -> None:

@@ -71,7 +71,11 @@ async def test_ten_for_each_scope(api: Api) -> None:
     answer = await api.call("POST", PATH, body)
     assert (answer.status, answer.code) == (400, 2019)
     service = {"type": "service_reference", "id": api.about["default_service"]}
-    await api.subscribe("https://x.example", filter=service)
+    other = await api.subscribe("https://x.example", filter=service)
+    moved = {"webhook_subscription": {"filter": {"type": "account_reference"}}}
+    assert (await api.call("PUT", f"{PATH}/{other['id']}", moved)).code == 2019
+    same = {"webhook_subscription": {"filter": service}}
+    assert (await api.call("PUT", f"{PATH}/{other['id']}", same)).status == 200
     listed = await api.get(f"{PATH}?filter_type=service&filter_id={service['id']}")
     assert len(listed["webhook_subscriptions"]) == 1
     assert len((await api.get(f"{PATH}?filter_type=account"))["webhook_subscriptions"]) == 10
