@@ -1,5 +1,6 @@
 """`sync-status` says what is not well, and what to do about it."""
 
+from imsync.core.fields import Field
 from imsync.core.schedule import LONGEST_WAIT
 from tests.town import Town
 
@@ -47,3 +48,23 @@ async def test_a_conflict_that_waits_for_a_person(town: Town) -> None:
     assert problem == (
         "1 conflict waits for a person: `im conflict list --integration prod-pd --status pending`"
     )
+
+
+async def test_a_used_up_limit_on_creations_holds_up_nothing_else(town: Town) -> None:
+    await town.declare("The first")
+    await town.settle()
+    town.sandbox.rates.post_incidents = 3
+    for n in range(5):
+        await town.declare(f"Storm {n}")
+    await town.settle()
+    made = len(await town.all_there())
+    assert made < 6, "the limit was reached"
+    await town.edit(title="Resolved meanwhile", status="resolved")
+    await town.settle()
+    assert (await town.there())["status"] == "resolved"
+    assert len(await town.all_there()) == made
+    for _ in range(4):
+        town.clock.at += 61_000
+        await town.settle()
+    assert len(await town.all_there()) == 6
+    assert (await town.here(6))[Field.TITLE] == "Storm 4"
