@@ -44,7 +44,8 @@ def asked(*, dry_run: bool, plan: str | None) -> Json:
 def changed(found: Json, describe: Callable[[Json], Output], *, again: str = "") -> Output:
     """The thing as it now is and what the change leads to; of a dry run, that alone."""
     if found.get("dry_run") is True:
-        shown = blocks(found) or ["it would change nothing"]
+        if not (shown := blocks(found)):
+            return Output(found, ["it would change nothing"])
         return Output(found, [*shown, f"to do just this: the same with --plan {found['plan']}"])
     output = describe({name: value for name, value in found.items() if name != "effect"})
     effect = found.get("effect")

@@ -15,7 +15,7 @@ from imsync.cli.table import Block, Facts, Table
 # These give way when a terminal is narrow; ids and times stay whole.
 WRAP = {
     *("title", "text", "detail", "what", "error", "because", "description", "name", "external url"),
-    *("value", "platform", "external", "not in step"),
+    *("value", "platform", "external", "not in step", "here", "there", "becomes"),
 }
 STYLES = {
     "SEV-1": "bold red",
@@ -41,7 +41,7 @@ def show(blocks: Sequence[Block], *, console: Console | None = None) -> None:
     for number, drawn in enumerate(shown):
         if number:
             console.print()
-        console.print(drawn, soft_wrap=isinstance(drawn, Text))
+        console.print(drawn)
 
 
 def _drawn(block: Block) -> Text | Grid | None:

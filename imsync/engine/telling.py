@@ -74,7 +74,7 @@ def _edits(words: Words, ours: Edit, our: str, theirs: Edit, their: str) -> Iter
 def _outcome(words: Words, row: Conflict, ours: str, theirs: str) -> Iterator[str]:
     id_ = conflicts.public_id(row.id)
     if row.status == "pending":
-        yield f"It waits for a person: {row.because}. Until then both sides keep what they have."
+        yield f"Pending: {row.because}. Until then both sides keep what they have."
         yield (
             f"`im conflict resolve {id_} --use platform` takes {ours},"
             f" `--use external` takes {theirs}, `--value V` sets something else on both sides;"
@@ -115,7 +115,7 @@ def field(
     """Why a field is what it is."""
     name, value = _name(words.field), words.value(edit.value)
     told = [
-        f"The {name} of {incident} is {value}: {_who(edit)} set it"
+        f"The {name} of {incident} is {value}: {_who(edit, start=False)} set it"
         f" {words.where(came_from)} {words.at(edit.at)}."
     ]
     told.append(_there(words, there, state, because, confirmed_at))
