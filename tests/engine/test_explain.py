@@ -93,8 +93,7 @@ async def test_a_conflict_that_waits_for_a_person_and_then_was_settled(town: Tow
     waiting = await told(town)
     assert waiting.reads_as == "SEV-4"
     assert waiting.story[3] == (
-        "Pending: both sides changed: a person decides."
-        " Until then both sides keep what they have."
+        "Pending: both sides changed: a person decides. Until then both sides keep what they have."
     )
     assert "`--use external` takes 'SEV-4' (low P4 in PagerDuty)" in waiting.story[4]
     held = await why(town, Field.SEVERITY)
