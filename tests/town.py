@@ -106,7 +106,11 @@ class Town:
     # --- this side
 
     async def declare(
-        self, title: str = "Checkout down", by: str | None = ALICE, **values: Value
+        self,
+        title: str = "Checkout down",
+        by: str | None = ALICE,
+        incident_type: str | None = None,
+        **values: Value,
     ) -> int:
         given = {Field(name): value for name, value in values.items()}
         incident = await self.db.run(
@@ -114,7 +118,7 @@ class Town:
             {Field.TITLE: title, **given},
             integration=None,
             organization_id=None,
-            incident_type=None,
+            incident_type=incident_type,
             by=by,
             now=self.clock(),
         )
@@ -210,6 +214,11 @@ class Town:
         answer = await self.call("PUT", f"/incidents/{await self.external_id(number)}", body)
         found: Json = answer["incident"]
         return found
+
+    async def move(self, external_id: str, service_id: str) -> None:
+        reference = {"id": service_id, "type": "service_reference"}
+        body = {"incident": {"type": "incident_reference", "service": reference}}
+        await self.call("PUT", f"/incidents/{external_id}", body)
 
     async def trigger(self, title: str = "Disk full", **more: object) -> str:
         service = {"id": self.account["default_service"], "type": "service_reference"}

@@ -11,6 +11,7 @@ from imsync.api import (
     maps,
     plans,
     rules,
+    services,
     webhooks,
 )
 from imsync.api.bodies import LARGEST
@@ -62,6 +63,9 @@ def make(context: Context) -> web.Application:
             web.put(f"{BASE}/integrations/{{name}}/maps/{{map}}", maps.put),
             web.delete(f"{BASE}/integrations/{{name}}/maps/{{map}}", maps.delete),
             web.get(f"{BASE}/integrations/{{name}}/plan", plans.show),
+            web.get(f"{BASE}/integrations/{{name}}/service-mappings", services.page),
+            web.post(f"{BASE}/integrations/{{name}}/service-mappings", services.add),
+            web.delete(f"{BASE}/integrations/{{name}}/service-mappings/{{id}}", services.remove),
             web.post(f"{BASE}/webhooks/{{integration_id}}", webhooks.receive),
             web.post(f"{BASE}/webhooks/{{integration_id}}/test", webhooks.test),
         ]

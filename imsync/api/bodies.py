@@ -98,6 +98,11 @@ class NewMap(_Body):
     back: dict[Line, Line] = Field(default_factory=dict, max_length=100, alias="in")
 
 
+class NewServiceMapping(_Body):
+    pd_service: Line
+    incident_type: Line
+
+
 class NewRule(_Body):
     owner: Side
     priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)

@@ -33,12 +33,13 @@ class Changed(Generic[T]):
     forecast: Forecast
     dry_run: bool
 
-    def answer(self, shape: shapes.Shape) -> web.Response:
+    def answer(self, shape: shapes.Shape, *, status: int = 200) -> web.Response:
         """The thing as it now is, with the effect that the change had; or what would come of it."""
         effect = shapes.forecast(self.forecast, dry_run=self.dry_run)
         if self.dry_run:
             return shapes.answer(effect)
-        return shapes.answer({**shape, "effect": effect} if self.forecast else shape)
+        told = {**shape, "effect": effect} if self.forecast else shape
+        return shapes.answer(told, status=status)
 
 
 async def change(request: web.Request, name: str, work: Callable[[Connection], T]) -> Changed[T]:

@@ -21,6 +21,7 @@ from imsync.cli import (
     maps,
     plan,
     rules,
+    services,
     status,
 )
 from imsync.cli.options import Everywhere, group
@@ -72,6 +73,11 @@ im = group(
                     "field-ownership",
                     "Who owns which field.",
                     [rules.list_rules, rules.set_rule, rules.delete_rule],
+                ),
+                group(
+                    "service-mapping",
+                    "Which services come in as what, and where a type goes.",
+                    [services.add, services.list_mappings, services.remove],
                 ),
                 group(
                     "map",

@@ -61,6 +61,8 @@ class Snapshot:
     as_of: Instant
     key: str | None = None  # the idempotency key it was created with
     service_id: str | None = None
+    service: str | None = None  # its name, if it came along
+    merged_into: str | None = None  # the incident that it was merged into
     created_at: Instant | None = None
     open: bool = True
     set_at: Mapping[Field, Instant] = field(default_factory=dict)  # edits whose time is known

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from imsync.core.fields import Edit, Field, Instant, Severity, Status, Value
 from imsync.core.merge import Direction
-from imsync.engine import linking
+from imsync.engine import linking, routing
 from imsync.engine.carry_out import spread
 from imsync.errors import Stale, UserError
 from imsync.store import incidents, integrations
@@ -39,7 +39,7 @@ def declare(
     incidents.tell(conn, number, at=now, kind="declared", by=by, text=values[Field.TITLE])
     if integration is not None:
         named = integrations.named(conn, integration)
-        _must_take(named)
+        _must_take(conn, named, number)
         linking.begin(conn, named, number, now=now)
     else:
         for every in integrations.every(conn):
@@ -48,8 +48,9 @@ def declare(
     return incidents.get(conn, number)
 
 
-def _must_take(integration: Integration) -> None:
-    if linking.takes(integration) and integration.default_service is not None:
+def _must_take(conn: Connection, integration: Integration, number: int) -> None:
+    service = routing.service_for(conn, integration, number)
+    if linking.takes(integration) and service is not None:
         return
     slug = integration.slug
     if not integration.enabled:

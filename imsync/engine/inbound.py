@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Event, Note, Snapshot, Sort, Unusable
+from imsync.core.covered import CUT
 from imsync.core.fields import Field, Instant, Side
-from imsync.engine import linking
+from imsync.engine import linking, routing
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
 from imsync.engine.carry_out import reconcile
 from imsync.engine.dating import date
 from imsync.engine.observe import observe
 from imsync.errors import ExternalError, Gone, Refused, Unauthorized
-from imsync.store import dead_letters, inbox, incidents, integrations, links, writes
+from imsync.store import dead_letters, inbox, incidents, integrations, links, services, writes
 from imsync.store.database import Connection, DatabaseError
 from imsync.store.inbox import Delivery
 from imsync.store.integrations import Integration
@@ -229,10 +230,16 @@ def unlinked(
     missed = (
         snapshot.open
         and snapshot.created_at is not None
-        and snapshot.created_at >= integration.created_at
+        and snapshot.created_at + CUT >= integration.created_at
     )
     if not appeared and not missed:
         return "not linked"
+    comes_in, _ = routing.type_for(conn, integration, snapshot.service_id)
+    if not comes_in:
+        services.leave_alone(
+            conn, integration.id, snapshot.external_id, snapshot.service_id, now=now
+        )
+        return "left alone: its service is not mapped"
     linking.appeared(conn, integration, snapshot, by=by, now=now)
     return "declared here"
 

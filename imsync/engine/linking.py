@@ -22,11 +22,11 @@ from imsync.core.fields import (
 )
 from imsync.core.maps import NoTranslation
 from imsync.core.schedule import handicap
-from imsync.engine import acting
+from imsync.engine import acting, routing
 from imsync.engine.carry_out import maps_of, reconcile
 from imsync.engine.observe import learn, observe
 from imsync.errors import Clash, NotFound
-from imsync.store import incidents, integrations, journal, links, outbox, writes
+from imsync.store import incidents, integrations, journal, links, outbox, services, writes
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 from imsync.store.links import Link
@@ -78,7 +78,7 @@ def begin(conn: Connection, integration: Integration, incident_id: int, *, now: 
     link_id = links.create(
         conn, integration_id=integration.id, incident_id=incident_id, external_id=None, now=now
     )
-    if integration.default_service is not None:
+    if routing.service_for(conn, integration, incident_id) is not None:
         owe_creation(conn, link_id, incident_id, now=now)
 
 
@@ -89,8 +89,8 @@ def owe_creation(conn: Connection, link_id: int, incident_id: int, *, now: Insta
 
 def end_waiting(conn: Connection, integration: Integration, *, now: Instant) -> None:
     """Owe the creation of what waited for a service, if there is one now."""
-    if integration.default_service is not None:
-        for link in links.waiting(conn, integration.id):
+    for link in links.waiting(conn, integration.id):
+        if routing.service_for(conn, integration, link.incident_id) is not None:
             owe_creation(conn, link.id, link.incident_id, now=now)
 
 
@@ -101,9 +101,10 @@ def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
     here, it is created with the policy, and the person follows as an edit of its own.
     """
     integration = integrations.get(conn, link.integration_id)
-    if integration.default_service is None:
+    service_id = routing.service_for(conn, integration, link.incident_id)
+    if service_id is None:
         return None
-    links.set_service(conn, link.id, integration.default_service)
+    links.set_service(conn, link.id, service_id)
     incident = incidents.get(conn, link.incident_id)
     maps, translation = maps_of(conn, integration), TRANSLATIONS[integration.integration_type]
     values: dict[Field, Value] = {}
@@ -129,7 +130,7 @@ def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
     return Draft(
         key=key_of(incident.id),
         fields={field: value for field, value in values.items() if field not in _NOT_FIELDS},
-        service_id=integration.default_service,
+        service_id=service_id,
         description=values.get(Field.DESCRIPTION),
         actor=None if own else acting.actor(conn, integration, declared_by),
     )
@@ -222,6 +223,7 @@ def appeared(
     """An incident that is new there: declare it here, and link it. The link's id."""
     maps = maps_of(conn, integration)
     learn(conn, integration.id, snapshot, now=now)
+    services.take_up(conn, integration.id, snapshot.external_id)
     at = snapshot.created_at or snapshot.as_of
     values: dict[Field, Edit] = {
         Field.TITLE: Edit("(no title)", at, by),
@@ -239,7 +241,7 @@ def appeared(
         conn,
         values,
         organization_id=integration.organization_id,
-        incident_type=None,
+        incident_type=routing.type_for(conn, integration, snapshot.service_id)[1],
         now=now,
     )
     incidents.tell(

@@ -7,6 +7,7 @@ from imsync.core.covered import Theirs, covers
 from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Seen, Side
 from imsync.core.maps import NoTranslation
 from imsync.core.merge import Verdict, both
+from imsync.engine import moves
 from imsync.engine.carry_out import spread, view
 from imsync.store import conflicts, directory, incidents, links, outbox, writes
 from imsync.store.database import Connection
@@ -19,7 +20,9 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
     may show an edit that a write of ours covered unseen. One that shows a change lets every
     field that stood still be tried again.
     """
-    learn(conn, links.get(conn, link_id).integration_id, snapshot, now=now)
+    link = links.get(conn, link_id)
+    learn(conn, link.integration_id, snapshot, now=now)
+    moves.follow(conn, link, snapshot, now=now)
     changed, late = False, dict[Field, Theirs]()
     for field, state in links.fields(conn, link_id).items():
         if field not in snapshot.fields:

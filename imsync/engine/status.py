@@ -7,7 +7,16 @@ from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Field, Instant
 from imsync.core.merge import Verdict
 from imsync.engine.account import Trouble
-from imsync.store import conflicts, dead_letters, inbox, integrations, journal, links, outbox
+from imsync.store import (
+    conflicts,
+    dead_letters,
+    inbox,
+    integrations,
+    journal,
+    links,
+    outbox,
+    services,
+)
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 
@@ -43,6 +52,7 @@ def sync_status(
         "links": links.count(conn, integration.id),
         "pending": owed,
         "waiting_for_a_service": waiting,
+        "left_alone": services.count_left_alone(conn, integration.id),
         "pending_inbound": inbox.count_pending(conn, integration.id),
         "oldest_pending_at": oldest,
         "fields": [

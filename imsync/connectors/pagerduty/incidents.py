@@ -51,10 +51,19 @@ def snapshot(incident: Object, *, as_of: Instant, offset: int) -> Snapshot:
         as_of=as_of,
         key=text_if_any(incident, "incident_key"),
         service_id=dig(incident, "service", "id"),
+        service=dig(incident, "service", "summary"),
+        merged_into=_merged_into(incident),
         created_at=moment_if_any(incident, "created_at", offset=offset),
         open=status != "resolved",
         learnt=learnt,
     )
+
+
+def _merged_into(incident: Object) -> str | None:
+    reason = object_if_any(incident, "resolve_reason") or {}
+    if dig(reason, "type") != "merge_resolve_reason":
+        return None
+    return dig(reason, "incident", "id")
 
 
 def _priority(incident: Object) -> str:

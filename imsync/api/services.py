@@ -1,0 +1,57 @@
+"""/integrations/{i}/service-mappings: which services come in, as what, and where a type goes."""
+
+from aiohttp import web
+
+from imsync.api import plans, shapes
+from imsync.api.bodies import NewServiceMapping, read
+from imsync.api.context import context_of
+from imsync.engine import services as mappings
+from imsync.store import integrations, services
+from imsync.store.database import Connection
+from imsync.store.services import Mapping
+
+
+async def page(request: web.Request) -> web.Response:
+    found = await context_of(request).db.read(mappings_of, request.match_info["name"])
+    return shapes.answer({"items": found, "next_cursor": None})
+
+
+async def add(request: web.Request) -> web.Response:
+    """Map a service to a type; one that was mapped before is mapped anew."""
+    body, name = await read(request, NewServiceMapping), request.match_info["name"]
+    now = context_of(request).now()
+
+    def work(conn: Connection) -> Mapping:
+        integration = integrations.named(conn, name)
+        return mappings.add(conn, integration, body.pd_service, body.incident_type, now=now)
+
+    changed = await plans.change(request, name, work)
+    return changed.answer(_shape(changed.result), status=201)
+
+
+async def remove(request: web.Request) -> web.Response:
+    """Take a mapping back. Answers what it was."""
+    name, number = request.match_info["name"], services.number_of(request.match_info["id"])
+
+    def work(conn: Connection) -> Mapping:
+        return mappings.remove(conn, integrations.named(conn, name), number)
+
+    changed = await plans.change(request, name, work)
+    return changed.answer(_shape(changed.result))
+
+
+# Units of work.
+
+
+def mappings_of(conn: Connection, name: str) -> list[shapes.Shape]:
+    id_ = integrations.named(conn, name).id
+    return [_shape(one) for one in services.every(conn, id_)]
+
+
+def _shape(mapping: Mapping) -> shapes.Shape:
+    return {
+        "id": services.public_id(mapping.id),
+        "pd_service": mapping.service_id,
+        "incident_type": mapping.incident_type,
+        "created_at": shapes.time(mapping.created_at),
+    }

@@ -1,0 +1,42 @@
+"""Which services there come in, and to which service an incident declared here goes.
+
+Without any mapping everything comes in. With one, only the mapped services do, and the
+default service; what fits none is left alone and counted.
+"""
+
+from imsync.core.fields import Instant
+from imsync.engine import linking
+from imsync.errors import NotFound, UserError
+from imsync.store import services
+from imsync.store.database import Connection
+from imsync.store.integrations import Integration
+from imsync.store.services import Mapping
+
+
+def add(
+    conn: Connection,
+    integration: Integration,
+    service_id: str,
+    incident_type: str,
+    *,
+    now: Instant,
+) -> Mapping:
+    """Map a service to a type, and create there what has waited for one. Raises UserError."""
+    service_id, incident_type = service_id.strip(), incident_type.strip()
+    if not service_id or not incident_type:
+        raise UserError("a mapping needs a service's id and an incident type")
+    mapping = services.put(conn, integration.id, service_id, incident_type, now=now)
+    linking.end_waiting(conn, integration, now=now)
+    return mapping
+
+
+def remove(conn: Connection, integration: Integration, id_: int) -> Mapping:
+    """Take a mapping back: what is linked stays linked. Raises NotFound."""
+    for mapping in services.every(conn, integration.id):
+        if mapping.id == id_:
+            services.remove(conn, integration.id, id_)
+            return mapping
+    raise NotFound(
+        f"{integration.slug} has no service mapping {services.public_id(id_)}",
+        hint=f"see `im integration service-mapping list {integration.slug}`",
+    )

@@ -1,0 +1,18 @@
+-- Which services there come in, as which incident type, and where incidents of a type go.
+CREATE TABLE service_mappings (
+    id             INTEGER NOT NULL PRIMARY KEY,
+    integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    service_id     TEXT    NOT NULL CHECK (service_id <> ''),
+    incident_type  TEXT    NOT NULL CHECK (incident_type <> ''),
+    created_at     INTEGER NOT NULL,
+    UNIQUE (integration_id, service_id)
+) STRICT;
+
+-- Incidents there that fit no mapping: not taken in, and counted.
+CREATE TABLE left_alone (
+    integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    external_id    TEXT    NOT NULL,
+    service_id     TEXT,
+    seen_at        INTEGER NOT NULL,
+    PRIMARY KEY (integration_id, external_id)
+) STRICT;

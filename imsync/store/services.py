@@ -1,0 +1,92 @@
+"""Service mappings: which services there come in, as which type, and where a type goes."""
+
+from dataclasses import dataclass
+from sqlite3 import Row
+
+from imsync.core.fields import Instant
+from imsync.errors import NotFound
+from imsync.store.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A service is one type; a type may stand for several services, and goes to the first."""
+
+    id: int
+    service_id: str
+    incident_type: str
+    created_at: Instant
+
+
+def public_id(id_: int) -> str:
+    return f"map_{id_}"
+
+
+def number_of(id_: str) -> int:
+    """Raises NotFound for what is no mapping's id."""
+    head, _, tail = id_.partition("_")
+    if head == "map" and tail.isascii() and tail.isdigit() and len(tail) < 16:
+        return int(tail)
+    raise NotFound(f"{id_!r} is no service mapping's id", hint="they look like map_1")
+
+
+def every(conn: Connection, integration_id: str) -> list[Mapping]:
+    rows = conn.execute(
+        "SELECT * FROM service_mappings WHERE integration_id = ? ORDER BY id", (integration_id,)
+    )
+    return [_mapping(row) for row in rows]
+
+
+def put(
+    conn: Connection, integration_id: str, service_id: str, incident_type: str, *, now: Instant
+) -> Mapping:
+    """Let the service be of this type, whatever it was before."""
+    row = conn.execute(
+        "INSERT INTO service_mappings (integration_id, service_id, incident_type, created_at)"
+        " VALUES (?, ?, ?, ?) ON CONFLICT (integration_id, service_id) DO UPDATE"
+        " SET incident_type = excluded.incident_type RETURNING *",
+        (integration_id, service_id, incident_type, now),
+    ).fetchone()
+    return _mapping(row)
+
+
+def remove(conn: Connection, integration_id: str, id_: int) -> None:
+    conn.execute(
+        "DELETE FROM service_mappings WHERE integration_id = ? AND id = ?", (integration_id, id_)
+    )
+
+
+def leave_alone(
+    conn: Connection,
+    integration_id: str,
+    external_id: str,
+    service_id: str | None,
+    *,
+    now: Instant,
+) -> None:
+    """Note an incident that fits no mapping; one that was noted before counts once."""
+    conn.execute(
+        "INSERT INTO left_alone (integration_id, external_id, service_id, seen_at)"
+        " VALUES (?, ?, ?, ?) ON CONFLICT (integration_id, external_id) DO UPDATE"
+        " SET service_id = excluded.service_id, seen_at = excluded.seen_at",
+        (integration_id, external_id, service_id, now),
+    )
+
+
+def take_up(conn: Connection, integration_id: str, external_id: str) -> None:
+    """It is left alone no longer."""
+    conn.execute(
+        "DELETE FROM left_alone WHERE integration_id = ? AND external_id = ?",
+        (integration_id, external_id),
+    )
+
+
+def count_left_alone(conn: Connection, integration_id: str) -> int:
+    row = conn.execute(
+        "SELECT COUNT(*) FROM left_alone WHERE integration_id = ?", (integration_id,)
+    ).fetchone()
+    return int(row[0])
+
+
+def _mapping(row: Row) -> Mapping:
+    return Mapping(row["id"], row["service_id"], row["incident_type"], row["created_at"])
