@@ -280,7 +280,7 @@ def dead_letter(row: DeadLetter) -> Shape:
         "integration": row.integration,
         "incident": incidents.public_id(row.incident_id) if row.incident_id else None,
         "direction": row.direction,
-        "field": row.field,
+        "field": row.field and row.field.partition(":")[0],  # a note says which
         "error": {"code": row.code, "message": row.message},
         "attempts": row.attempts,
         "body": row.body,

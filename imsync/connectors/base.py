@@ -331,6 +331,9 @@ class Translation(Protocol):
     ) -> Request:
         """The request that sets these fields. Raises Refused where there is none that does."""
 
+    def to_note(self, external_id: str, text: str) -> Request:
+        """The request that adds a note."""
+
     def to_describe(self, external_id: str, text: str, note_id: str | None) -> Request:
         """The request that puts a description where it can be edited."""
 

@@ -1,9 +1,10 @@
 """A person's answer to a dead letter: try it again, or let it go."""
 
 from imsync.core.fields import Field, Instant
+from imsync.core.schedule import handicap
 from imsync.engine import linking
 from imsync.engine.carry_out import reconcile
-from imsync.store import dead_letters, inbox, links
+from imsync.store import dead_letters, inbox, links, outbox
 from imsync.store.database import Connection
 from imsync.store.dead_letters import DeadLetter
 
@@ -17,6 +18,8 @@ def retry(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
     dead_letters.discard(conn, id_)
     if letter.inbox_id is not None:
         inbox.revive(conn, letter.inbox_id, now=now)
+    elif letter.link_id is not None and letter.field and outbox.note_of(letter.field):
+        outbox.owe(conn, letter.link_id, letter.field, handicap=handicap(None, None), now=now)
     elif letter.link_id is not None and letter.field is not None:
         field = Field(letter.field)
         links.set_blocked(conn, letter.link_id, field, None)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from imsync.core.fields import Edit, Field, Instant, Severity, Status, Value
 from imsync.core.merge import Direction
-from imsync.engine import linking, routing
+from imsync.engine import linking, noting, routing
 from imsync.engine.carry_out import spread
 from imsync.errors import Stale, UserError
 from imsync.store import incidents, integrations
@@ -111,6 +111,7 @@ def note(
     if not text.strip():
         raise UserError("a note needs some text")
     id_ = incidents.tell(conn, number, at=now, kind="note", by=by, text=text)
+    noting.spread(conn, number, id_, now=now)
     incidents.touch(conn, number, now=now)
     return incidents.entry(conn, number, id_)
 

@@ -16,7 +16,7 @@ from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import LOOKED_UP, Request, Snapshot
 from imsync.core.fields import Field, Instant, Value
 from imsync.core.maps import NoTranslation
-from imsync.engine import linking, writing
+from imsync.engine import acting, linking, noting, writing
 from imsync.engine.account import needs
 from imsync.engine.carry_out import View, view
 from imsync.errors import Refused, Stale
@@ -175,6 +175,8 @@ def _dropped(conn: Connection, link_id: int, what: str) -> Still:
     incident = incidents.public_id(links.get(conn, link_id).incident_id)
     if what == outbox.CREATE:
         return Still(incident, "", "it is no longer to be created")
+    if outbox.note_of(what) is not None:
+        return Still(incident, "note", "notes are not synced any more")
     return Still(incident, what, links.fields(conn, link_id)[Field(what)].because)
 
 
@@ -185,8 +187,8 @@ def _calls(conn: Connection, integration: Integration, found: Forecast, *, now: 
         if claim.creates:
             _creation(conn, integration, claim, found, now=now)
         else:
-            found.requests += 1  # the look before it
-            for call in _updates(conn, claim, found, now=now):
+            found.requests += bool(claim.fields)  # the look before it
+            for call in (*_updates(conn, claim, found, now=now), *_notes(conn, claim)):
                 found.calls.append(call)
                 found.requests += 1
         outbox.forget(conn, claim.link_id)
@@ -240,6 +242,20 @@ def _updates(conn: Connection, claim: Claim, found: Forecast, *, now: Instant) -
     for name in set(claim.fields) - sent:
         if because := states[name].blocked or _unknown(current, name):
             found.still.append(Still(incident, name, because))
+
+
+def _notes(conn: Connection, claim: Claim) -> Iterator[Call]:
+    link = links.get(conn, claim.link_id)
+    integration = integrations.get(conn, link.integration_id)
+    translation = TRANSLATIONS[integration.integration_type]
+    incident = incidents.public_id(link.incident_id)
+    for number in claim.notes:
+        entry = incidents.entry(conn, link.incident_id, number)
+        actor = acting.actor(conn, integration, entry.by)
+        text = noting.text_of(entry, actor)
+        request = translation.to_note(link.external_id or "", text)
+        changes = [Change(incident, "note", None, text)]
+        yield Call(integration.slug, incident, actor, request, changes)
 
 
 def _as_last_seen(current: View, now: Instant) -> Snapshot:

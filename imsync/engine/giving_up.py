@@ -37,7 +37,7 @@ def bury(conn: Connection, claim: Claim, error: ExternalError, *, now: Instant) 
         linking.gone(conn, claim.link_id, because=str(error), now=now)
         return
     for what in claim.attempts:
-        if what != outbox.CREATE:
+        if what in list(Field):
             block(conn, claim.link_id, Field(what), str(error))
         _dead_letter(conn, claim, what, error, now=now)
 
@@ -46,7 +46,11 @@ def _dead_letter(
     conn: Connection, claim: Claim, what: str, error: ExternalError, *, now: Instant
 ) -> None:
     link = links.get(conn, claim.link_id)
-    value = None if what == outbox.CREATE else incidents.get(conn, link.incident_id)[Field(what)]
+    value = None
+    if what in list(Field):
+        value = incidents.get(conn, link.incident_id)[Field(what)]
+    elif (number := outbox.note_of(what)) is not None:
+        value = incidents.entry(conn, link.incident_id, number).text
     dead_letters.bury(
         conn,
         integration_id=link.integration_id,

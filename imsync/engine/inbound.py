@@ -12,7 +12,7 @@ from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Event, Note, Snapshot, Sort, Unusable
 from imsync.core.covered import CUT
 from imsync.core.fields import Field, Instant, Side
-from imsync.engine import linking, routing
+from imsync.engine import linking, noting, routing
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
 from imsync.engine.carry_out import reconcile
@@ -199,7 +199,7 @@ def _apply(conn: Connection, integration: Integration, event: Event, *, now: Ins
     if event.snapshot is not None:
         observe(conn, link.id, event.snapshot, now=now)
         reconcile(conn, link.id, now=now)
-    _tell(conn, integration, link, event)
+    _tell(conn, integration, link, event, now=now)
     return "applied"
 
 
@@ -244,7 +244,9 @@ def unlinked(
     return "declared here"
 
 
-def _tell(conn: Connection, integration: Integration, link: Link, event: Event) -> None:
+def _tell(
+    conn: Connection, integration: Integration, link: Link, event: Event, *, now: Instant
+) -> None:
     """What belongs in the timeline beside the changes of fields."""
     if event.sort is Sort.ESCALATED and integration.sync_escalations:
         incidents.tell(
@@ -259,8 +261,9 @@ def _tell(conn: Connection, integration: Integration, link: Link, event: Event) 
     if event.note is None or not integration.sync_notes:
         return
     known = incidents.has_note(conn, integration.id, event.note.id)
-    if not known and not is_own_note(integration, event.note):
-        incidents.tell(
+    own = is_own_note(integration, event.note)
+    if not known and not own and not noting.recognise(conn, link, event.note):
+        entry = incidents.tell(
             conn,
             link.incident_id,
             at=event.at,
@@ -270,6 +273,7 @@ def _tell(conn: Connection, integration: Integration, link: Link, event: Event) 
             integration_id=integration.id,
             external_id=event.note.id,
         )
+        noting.spread(conn, link.incident_id, entry, but=link.id, now=now)
 
 
 def is_own_note(integration: Integration, note: Note) -> bool:

@@ -22,7 +22,7 @@ from imsync.core.fields import (
 )
 from imsync.core.maps import NoTranslation
 from imsync.core.schedule import handicap
-from imsync.engine import acting, routing
+from imsync.engine import acting, noting, routing
 from imsync.engine.carry_out import maps_of, reconcile
 from imsync.engine.observe import learn, observe
 from imsync.errors import Clash, NotFound
@@ -185,6 +185,7 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
         said = "the external side was created with it"
         journal.confirmed(conn, link.id, field, write.edit, because=said, now=now)
     links.note_confirmed(conn, link.id, now)
+    noting.catch_up(conn, links.get(conn, link.id), integration, now=now)
     reconcile(conn, link.id, now=now)
 
 

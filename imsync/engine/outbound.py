@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from imsync.connectors.base import Note, Operation, Snapshot
 from imsync.core.fields import Field, Instant
-from imsync.engine import giving_up, linking, writing
+from imsync.engine import giving_up, linking, noting, writing
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
 from imsync.engine.dating import date
@@ -140,6 +140,14 @@ class Outbound:
         await account.look_up(wanted)
 
     async def update(self, claim: Claim) -> None:
+        """Write the fields that are owed, then the notes."""
+        if claim.fields:
+            await self.update_fields(claim)
+        for nth, number in enumerate(claim.notes):
+            permitted = nth == 0 and not claim.fields
+            await noting.send(self.account, claim, number, permitted=permitted)
+
+    async def update_fields(self, claim: Claim) -> None:
         """Settle what is in doubt, look, decide again, and write what still differs."""
         account, connector = self.account, self.account.connector
         link = await account.db.read(links.get, claim.link_id)

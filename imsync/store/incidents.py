@@ -248,12 +248,33 @@ def entry(conn: Connection, number: int, id_: int) -> TimelineEntry:
 
 
 def has_note(conn: Connection, integration_id: str, external_id: str) -> bool:
-    """Whether a note of the other side is in a timeline already."""
+    """Whether a note of the other side is in a timeline already: theirs, or one of ours."""
     row = conn.execute(
-        "SELECT EXISTS (SELECT 1 FROM timeline WHERE integration_id = ? AND external_id = ?)",
-        (integration_id, external_id),
+        "SELECT EXISTS (SELECT 1 FROM timeline WHERE integration_id = ? AND external_id = ?)"
+        "    OR EXISTS (SELECT 1 FROM notes_sent n JOIN links l ON l.id = n.link_id"
+        "                WHERE l.integration_id = ? AND n.external_id = ?)",
+        (integration_id, external_id, integration_id, external_id),
     ).fetchone()
     return bool(row[0])
+
+
+def note_sent(conn: Connection, link_id: int, entry: int, external_id: str) -> None:
+    """A note of the timeline stands on that link's other side too, under this id."""
+    conn.execute(
+        "INSERT INTO notes_sent (link_id, entry_id, external_id) VALUES (?, ?, ?)"
+        " ON CONFLICT (link_id, entry_id) DO UPDATE SET external_id = excluded.external_id",
+        (link_id, entry, external_id),
+    )
+
+
+def notes_by_people(conn: Connection, number: int) -> list[int]:
+    """The notes that people wrote here, by the number of their line, oldest first."""
+    rows = conn.execute(
+        "SELECT id FROM timeline WHERE incident_id = ? AND kind = 'note'"
+        " AND integration_id IS NULL ORDER BY id",
+        (number,),
+    )
+    return [row["id"] for row in rows]
 
 
 def declared_with(conn: Connection, key: str) -> tuple[int, str] | None:

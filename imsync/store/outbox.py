@@ -1,4 +1,5 @@
 """The outbox: what we owe the outside. Link and field, not values: those are read when sent.
+Notes are owed beside them, one by one, and so is an incident that is to be created.
 
     (nothing owed) --owe--> pending --claim--> sending --settle--> (nothing owed)
                                ^---put_off--------'
@@ -17,6 +18,19 @@ from imsync.store.database import Connection
 
 CREATE = "create"
 """Owed instead of a field: the incident itself is not there yet."""
+
+_NOTE = "note:"
+
+
+def note(entry: int) -> str:
+    """Owed as well: a note, by the number of its line in the timeline."""
+    return f"{_NOTE}{entry}"
+
+
+def note_of(what: str) -> int | None:
+    """Which note this is, if it is one."""
+    return int(what.removeprefix(_NOTE)) if what.startswith(_NOTE) else None
+
 
 _HELD = "link_id = ? AND what = ? AND attempt = ? AND state = 'sending'"
 
@@ -38,7 +52,12 @@ class Claim:
 
     @property
     def fields(self) -> list[Field]:
-        return [Field(what) for what in self.attempts if what != CREATE]
+        return [Field(what) for what in self.attempts if what in list(Field)]
+
+    @property
+    def notes(self) -> list[int]:
+        """The notes' numbers, oldest first."""
+        return sorted(n for what in self.attempts if (n := note_of(what)) is not None)
 
 
 def owe(conn: Connection, link_id: int, what: str, *, handicap: int, now: Instant) -> None:
@@ -161,6 +180,16 @@ def owed(conn: Connection, link_id: int) -> dict[str, str]:
     """What is owed on a link -> its state."""
     rows = conn.execute("SELECT what, state FROM outbox WHERE link_id = ?", (link_id,))
     return {row["what"]: row["state"] for row in rows}
+
+
+def attempted(conn: Connection, link_id: int) -> list[str]:
+    """What is owed on a link and was tried before."""
+    rows = conn.execute(
+        "SELECT what FROM outbox WHERE link_id = ? AND state = 'pending' AND attempt > 0"
+        " ORDER BY owed_at",
+        (link_id,),
+    )
+    return [row["what"] for row in rows]
 
 
 def everything(conn: Connection) -> set[tuple[int, str]]:

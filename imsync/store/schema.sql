@@ -179,6 +179,15 @@ CREATE TABLE link_fields (
     CHECK ((external IS NULL) = (as_of IS NULL) AND (external IS NULL) = (external_at IS NULL))
 ) STRICT;
 
+-- Notes of ours that stand there too: what comes back under these ids is no news.
+CREATE TABLE notes_sent (
+    link_id     INTEGER NOT NULL REFERENCES links ON DELETE CASCADE,
+    entry_id    INTEGER NOT NULL REFERENCES timeline ON DELETE CASCADE,
+    external_id TEXT    NOT NULL,
+    PRIMARY KEY (link_id, entry_id)
+) STRICT;
+CREATE INDEX notes_sent_by_id ON notes_sent (external_id);
+
 -- What the outside told us, kept before we answered.
 --     pending --> done | dead
 CREATE TABLE inbox (
@@ -206,7 +215,7 @@ CREATE INDEX inbox_open ON inbox (integration_id, id) WHERE state = 'pending';
 --                                ^---put_off-------'
 CREATE TABLE outbox (
     link_id      INTEGER NOT NULL REFERENCES links ON DELETE CASCADE,
-    what         TEXT    NOT NULL, -- a field, or 'create'
+    what         TEXT    NOT NULL, -- a field, 'create', or 'note:' and a timeline entry
     state        TEXT    NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sending')),
     owed_at      INTEGER NOT NULL,
     due_at       INTEGER NOT NULL,

@@ -81,6 +81,9 @@ class PagerDutyTranslation:
     ) -> Request:
         return requests.to_write(external_id, changes, _priority_id(directory))
 
+    def to_note(self, external_id: str, text: str) -> Request:
+        return requests.to_note(external_id, text, None)
+
     def to_describe(self, external_id: str, text: str, note_id: str | None) -> Request:
         return requests.to_note(external_id, notes.description_note(text), note_id)
 

@@ -16,3 +16,12 @@ CREATE TABLE left_alone (
     seen_at        INTEGER NOT NULL,
     PRIMARY KEY (integration_id, external_id)
 ) STRICT;
+
+-- Notes of ours that stand there too: what comes back under these ids is no news.
+CREATE TABLE notes_sent (
+    link_id     INTEGER NOT NULL REFERENCES links ON DELETE CASCADE,
+    entry_id    INTEGER NOT NULL REFERENCES timeline ON DELETE CASCADE,
+    external_id TEXT    NOT NULL,
+    PRIMARY KEY (link_id, entry_id)
+) STRICT;
+CREATE INDEX notes_sent_by_id ON notes_sent (external_id);

@@ -1,0 +1,117 @@
+"""Notes both ways: each stands on the other side once, and what comes back is no news."""
+
+import pytest
+
+from imsync.engine import dead_letters, edits
+from imsync.errors import Refused
+from tests.engine.test_faults import wait_out
+from tests.town import Json, Town
+
+
+async def note(town: Town, text: str, *, by: str | None = "alice@acme.example") -> None:
+    await town.db.run(edits.note, 1, text, by=by, now=town.clock())
+
+
+async def notes_there(town: Town) -> list[tuple[str, str]]:
+    """Who wrote what, oldest first."""
+    found: list[Json] = (await town.call("GET", f"/incidents/{await town.external_id()}/notes"))[
+        "notes"
+    ]
+    ordered = sorted(found, key=lambda one: str(one["created_at"]))
+    return [(str(one["user"]["summary"]), str(one["content"])) for one in ordered]
+
+
+async def notes_here(town: Town) -> list[str | None]:
+    return [one.text for one in await town.timeline() if one.kind == "note"]
+
+
+@pytest.fixture
+async def linked(town: Town) -> Town:
+    await town.declare()
+    await town.settle()
+    return town
+
+
+async def test_a_note_here_is_a_note_there_by_whoever_wrote_it(linked: Town) -> None:
+    await note(linked, "Rolled back to 1.4.2")
+    await linked.settle()
+    assert await notes_there(linked) == [("Alice Martin", "Rolled back to 1.4.2")]
+    assert await notes_here(linked) == ["Rolled back to 1.4.2"], "its webhook is no news"
+    await linked.sweep()
+    assert len(await notes_there(linked)) == 1
+
+
+async def test_someone_unknown_there_is_named_in_the_note(linked: Town) -> None:
+    await note(linked, "From outside", by="eve@elsewhere.example")
+    await note(linked, "From nobody", by=None)
+    await linked.settle()
+    assert sorted(await notes_there(linked)) == [
+        ("imsync", "From nobody"),
+        ("imsync", "eve@elsewhere.example: From outside"),
+    ]
+    assert len(await notes_here(linked)) == 2
+
+
+async def test_a_note_there_is_a_note_here_and_does_not_go_back(linked: Town) -> None:
+    path = f"/incidents/{await linked.external_id()}/notes"
+    await linked.call("POST", path, {"note": {"content": "Seen in Frankfurt"}})
+    quiet = linked.sandbox.writes
+    await linked.settle()
+    assert await notes_here(linked) == ["Seen in Frankfurt"]
+    assert linked.sandbox.writes == quiet
+
+
+async def test_a_note_whose_answer_was_lost_is_not_written_twice(linked: Town) -> None:
+    await note(linked, "Once")
+    await linked.lose_the_answer_to("put_note")
+    assert len(await notes_there(linked)) == 1
+    await wait_out(linked)
+    assert len(await notes_there(linked)) == 1
+    assert await notes_here(linked) == ["Once"]
+
+
+async def test_the_same_said_twice_is_two_notes(linked: Town) -> None:
+    await note(linked, "Still down")
+    await linked.settle()
+    await note(linked, "Still down")
+    await linked.lose_the_answer_to("put_note")
+    await wait_out(linked)
+    assert len(await notes_there(linked)) == 2
+    assert len(await notes_here(linked)) == 2
+
+
+async def test_what_was_noted_before_it_was_created_there_follows(town: Town) -> None:
+    await town.declare()
+    await note(town, "Before")
+    await town.settle()
+    assert [text for _, text in await notes_there(town)] == ["Before"]
+
+
+@pytest.mark.parametrize("settings", [{"sync_notes": False}, {"sync_direction": "inbound"}])
+async def test_notes_that_are_not_to_go(linked: Town, settings: dict[str, object]) -> None:
+    await linked.configure(**settings)
+    await note(linked, "Between us")
+    await linked.settle()
+    assert await notes_there(linked) == []
+
+
+async def test_a_note_that_is_refused_is_a_dead_letter_and_can_be_tried_again(
+    linked: Town,
+) -> None:
+    connector = linked.crew.account.connector
+    real = connector.put_note
+
+    async def refuses(*given: object, **named: object) -> object:
+        raise Refused("2000 notes are enough", status=400)
+
+    connector.put_note = refuses  # type: ignore[method-assign, assignment]
+    await note(linked, "One too many")
+    await linked.edit(title="Goes on")
+    await linked.settle()
+    (letter,) = await linked.dead_letters()
+    assert (letter.field, letter.body) == ("note:5", "One too many")
+    assert (await linked.there())["title"] == "Goes on"
+    connector.put_note = real  # type: ignore[method-assign]
+    await linked.db.run(dead_letters.retry, letter.id, now=linked.clock())
+    await linked.settle()
+    assert [text for _, text in await notes_there(linked)] == ["One too many"]
