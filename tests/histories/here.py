@@ -85,19 +85,28 @@ class Permits(Limiter):
         """The clock of a history moves by itself."""
 
 
-_EMPTY: list[Connection] = []
+_SPARE: list[Connection] = []
 
 
 def database() -> Here:
-    """A new database, from one that has the schema already."""
-    if not _EMPTY:
-        _EMPTY.append(sqlite3.connect(":memory:", isolation_level=None))
-        schema.upgrade(_EMPTY[0])
+    """An empty database: one that was given back, or a new one."""
+    if _SPARE:
+        return Here(_SPARE.pop())
     conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
-    _EMPTY[0].backup(conn)
+    schema.upgrade(conn)
     conn.row_factory = sqlite3.Row
     conn.execute("PRAGMA foreign_keys = ON")
     return Here(conn)
+
+
+def give_back(db: Here) -> None:
+    """Empty it for the next history: its statements are prepared already, which is half the cost."""
+    conn = db.conn
+    conn.execute("PRAGMA foreign_keys = OFF")
+    for row in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+        conn.execute(f"DELETE FROM {row['name']}")
+    conn.execute("PRAGMA foreign_keys = ON")
+    _SPARE.append(conn)
 
 
 Step = Coroutine[Any, Any, bool]

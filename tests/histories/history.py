@@ -17,7 +17,7 @@ from imsync.errors import UserError
 from imsync.store import conflicts, inbox, incidents, integrations, outbox
 from tests.conftest import Clock
 from tests.histories.elsewhere import PRIORITIES, SERVICE, USERS, Delivery, Elsewhere, Row
-from tests.histories.here import Crew, database
+from tests.histories.here import Crew, database, give_back
 from tests.histories.here import crew as a_crew
 
 SYNCED = (Field.TITLE, Field.SEVERITY, Field.STATUS, Field.ASSIGNED_TO)
@@ -353,12 +353,21 @@ class History:
             if self.rng.random() < 0.8:
                 self._change(index, {"sync_direction": Direction.BIDIRECTIONAL})
         self._deliver_all()
-        for _ in range(4):
-            self._work()
         for _ in range(30):
-            if not self._owing():
-                break
+            before = self.standing()
             self._work()
+            if self.standing() == before and not self._owing():
+                break
+
+    def standing(self) -> list[str]:
+        """All that stands on either side, and how often we wrote."""
+        there = [f"{one.name}: {one.writes} writes" for one in self.there]
+        rows = self.db.conn.execute(
+            "SELECT incident_id, field, value FROM incident_fields ORDER BY incident_id, field"
+        )
+        known = {(row["incident_id"], row["field"]): row["value"] for row in rows}
+        count = len({number for number, _ in known})
+        return [*there, f"{count} incidents", *(f"{key}: {value!r}" for key, value in known.items())]
 
     def _owing(self) -> bool:
         return any(
@@ -400,7 +409,7 @@ class History:
             crew.drop()
         if self.ghost:
             self.ghost.drop()
-        self.db.conn.close()
+        give_back(self.db)
 
     # --- small things
 

@@ -63,22 +63,12 @@ def check(history: History) -> list[str]:
     """Settle, be quiet, and say everything that is not as it should be."""
     history.settle()
     found = list(_ends(history))
-    before = _standing(history)
+    before = history.standing()
     history.quiet()
-    after = _standing(history)
+    after = history.standing()
     if before != after:
         found.append(f"echo: quiet rounds changed {set(before) ^ set(after)}")
     return found
-
-
-def _standing(history: History) -> list[str]:
-    there = [f"{one.name}: {one.writes} writes" for one in history.there]
-    rows = history.db.conn.execute(
-        "SELECT incident_id, field, value FROM incident_fields ORDER BY incident_id, field"
-    )
-    known = {(row["incident_id"], row["field"]): row["value"] for row in rows}
-    count = len({number for number, _ in known})
-    return [*there, f"{count} incidents", *(f"{key}: {value!r}" for key, value in known.items())]
 
 
 def _ends(history: History) -> Iterator[str]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 from imsync.connectors.base import Change, Directory, Kind, Snapshot
@@ -46,7 +47,7 @@ def maps(directory: Directory) -> Mapping[Field, ValueMap]:
     return {
         Field.TITLE: Line(TITLE_LIMIT),
         Field.DESCRIPTION: Same(),
-        Field.SEVERITY: Severities.of(directory.names(Kind.PRIORITY)),
+        Field.SEVERITY: _severities(tuple(directory.names(Kind.PRIORITY))),
         Field.STATUS: STATUS,
         Field.ASSIGNED_TO: Known(directory, Kind.USER),
         Field.ESCALATION_POLICY: Known(directory, Kind.ESCALATION_POLICY),
@@ -131,6 +132,12 @@ class Severities:
         if urgency is None:
             raise NoTranslation(f"nothing is known of a priority {value!r}, and no urgency")
         return URGENCY.decode(urgency, given=given)
+
+
+@lru_cache
+def _severities(priorities: tuple[str, ...]) -> Severities:
+    """Every unit of work asks anew, and an account's priorities hardly ever change."""
+    return Severities.of(priorities)
 
 
 def _level(name: str) -> int:
