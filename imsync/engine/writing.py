@@ -10,7 +10,7 @@ from imsync.core.fields import NEVER, Base, Field, Instant, Seen, Value
 from imsync.core.maps import NotLookedUp, NoTranslation, ValueMap
 from imsync.core.merge import Decision, Verdict
 from imsync.engine import linking, log_feed
-from imsync.engine.carry_out import block, reconcile, view
+from imsync.engine.carry_out import block, decided, reconcile, view
 from imsync.engine.observe import observe
 from imsync.errors import ExternalError, Gone, Refused, Unavailable, Unknown
 from imsync.store import (
@@ -33,12 +33,18 @@ def outgoing_values(conn: Connection, incident_id: int) -> list[tuple[Field, Val
 
 
 def look(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant) -> list[Field]:
-    """Decide on what we have just seen. What no longer differs is no longer owed; the rest is."""
+    """Decide on what we have just seen. What no longer differs is no longer owed; the rest is.
+
+    What is owed anew since the claim has let go of it, waits for its own claim.
+    """
     observe(conn, claim.link_id, snapshot, now=now)
-    decisions = reconcile(conn, claim.link_id, now=now)
+    reconcile(conn, claim.link_id, now=now)
+    decisions = decided(conn, claim.link_id)
     translation = translation_of(conn, claim.link_id)
     wanted: list[Field] = []
     for field in claim.fields:
+        if not outbox.holds(conn, claim, [field]):
+            continue
         decision = decisions.get(field)
         if isinstance(decision, Decision) and decision.verdict is Verdict.PUSH:
             reason = translation.blocks(field, snapshot)
