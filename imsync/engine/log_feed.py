@@ -146,20 +146,22 @@ def _own_line(write: Landed, lines: Sequence[Change], translation: Translation) 
 def _covered(
     write: Landed, lines: Sequence[Change], own: Sequence[int], translation: Translation
 ) -> Change | None:
-    """The line before ours, if it was written after our look and tells of another value.
+    """What stood there when our write came, if it was set after our look and is not what we saw.
 
     One write may make several lines: acknowledging what is resolved first triggers it anew.
-    What the same user did in that moment was our write too, and covered nothing.
+    What the same user did in that moment was our write too, and covered nothing. And one
+    value may have been set by several lines, each of them a part.
     """
-    written, at = write.written, (own[0] if own else 0) - 1
-    while at >= 0 and _same_hand(lines[at], lines[own[0]], write):
-        at -= 1
-    if at < 0:
+    written, ours = write.written, own[0] if own else 0
+    while ours > 0 and _same_hand(lines[ours - 1], lines[own[0]], write):
+        ours -= 1
+    unseen = [line for line in lines[:ours] if line.at + CUT > written.as_of]
+    if not unseen or not isinstance(written.before, str | None):
         return None
-    line = lines[at]
-    unseen = line.at + CUT > written.as_of and written.before is not NEVER
-    known = isinstance(written.before, str | None) and translation.fits(line, written.before)
-    return line if unseen and not known else None
+    stood = written.before
+    for line in unseen:
+        stood = translation.after(line, stood)
+    return None if stood == written.before else replace(unseen[-1], value=stood)
 
 
 def _same_hand(line: Change, own: Change, write: Landed) -> bool:

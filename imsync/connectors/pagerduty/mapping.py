@@ -79,6 +79,14 @@ def fits(change: Change, value: Value) -> bool:
     return change.value in (value, *filter(None, in_parts(value)))
 
 
+def after(change: Change, value: Value) -> Value:
+    """What a change makes of the value that it meets: the log tells a severity in its parts."""
+    if change.field is not Field.SEVERITY or change.value is None or value is None:
+        return change.value
+    (urgency, priority), (had_urgency, had_priority) = in_parts(change.value), in_parts(value)
+    return " ".join(filter(None, (urgency or had_urgency, priority or had_priority)))
+
+
 @dataclass(frozen=True, slots=True)
 class Severities:
     """Severities as urgency alone, or as urgency and priority where the account has priorities.

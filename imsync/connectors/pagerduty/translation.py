@@ -49,5 +49,8 @@ class PagerDutyTranslation:
     def fits(self, change: Change, value: Value) -> bool:
         return mapping.fits(change, value)
 
+    def after(self, change: Change, value: Value) -> Value:
+        return mapping.after(change, value)
+
 
 TRANSLATION: Final = PagerDutyTranslation()
