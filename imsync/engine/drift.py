@@ -9,11 +9,11 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from imsync.connectors.base import Change, Check, Snapshot
+from imsync.connectors.base import LOOKED_UP, Change, Check, Kind, Snapshot
 from imsync.core.fields import Instant
 from imsync.core.merge import Verdict
 from imsync.engine import inbound, linking, log_feed
-from imsync.engine.account import Account, needs
+from imsync.engine.account import Account, Need, needs
 from imsync.engine.bell import Bell
 from imsync.engine.carry_out import reconcile
 from imsync.engine.log_feed import Told
@@ -52,6 +52,7 @@ class Drift:
             await account.load_priorities()
             read_to = account.now()
             healed = await self.sweep(await self.read_log())
+            await self.read_names()
         except Unauthorized as error:
             await account.suspend(error)
             return False
@@ -106,6 +107,13 @@ class Drift:
             healed += await self.look_at([snapshot], told)
         return healed
 
+    async def read_names(self) -> None:
+        """Learn whose ids were seen when nobody could be asked: they may never be shown again."""
+        account = self.account
+        for kind, unread in (await account.db.read(unnamed, account.id)).items():
+            await account.look_up(Need(kind, id=id_) for id_ in dict.fromkeys(unread.values()))
+            await account.db.run(decide, unread, now=account.now())
+
     async def look_at(self, found: Sequence[Snapshot], told: Told) -> int:
         account = self.account
         snapshots = [told.dates(snapshot, account.translation) for snapshot in found]
@@ -134,6 +142,20 @@ def unmet(
         if link is not None and link.state == "linked":
             wanted[link.id] = link
     return [link for _, link in sorted(wanted.items()) if link.external_id not in met]
+
+
+def unnamed(conn: Connection, integration_id: str) -> dict[Kind, dict[int, str]]:
+    """Per kind and link: the id that was seen last and has no name yet."""
+    return {
+        kind: found
+        for field, kind in LOOKED_UP.items()
+        if (found := links.unnamed(conn, integration_id, field, kind))
+    }
+
+
+def decide(conn: Connection, link_ids: Iterable[int], *, now: Instant) -> None:
+    for link_id in link_ids:
+        reconcile(conn, link_id, now=now)
 
 
 def apply(
