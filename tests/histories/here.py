@@ -6,6 +6,7 @@ seed is the same history, always, and thousands of them fit into a minute.
 
 import sqlite3
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -20,7 +21,8 @@ from imsync.engine.limiter import Limiter
 from imsync.engine.outbound import Outbound
 from imsync.store import integrations, schema
 from imsync.store.database import Connection, Database
-from tests.histories.elsewhere import Elsewhere, Road
+from tests.histories.elsewhere import Elsewhere
+from tests.histories.road import Road
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -112,6 +114,13 @@ def give_back(db: Here) -> None:
 Step = Coroutine[Any, Any, bool]
 
 
+def drive(step: Coroutine[Any, Any, object]) -> None:
+    """Make all turns of something that nobody interrupts."""
+    with suppress(StopIteration):
+        while True:
+            step.send(None)
+
+
 @dataclass
 class Crew:
     """The loops of one integration, and the step that each of them is in the middle of."""
@@ -124,6 +133,7 @@ class Crew:
     def go_on(self, name: str, turns: int) -> bool | None:
         """Make so many turns of that loop's step; what it returned, None if it is not done."""
         step = self.steps.pop(name, None) or self.loops[name].step()
+        self.road.asking = name
         for _ in range(turns):
             try:
                 step.send(None)
@@ -155,7 +165,7 @@ def crew(
     max_attempts: int,
     trouble: float,
 ) -> Crew:
-    road = Road(there, turn, trouble)
+    road = Road(there, turn, trouble, offset=there.skew)
     account = Account(
         integration=integrations.get(db.conn, id_),
         connector=road,
