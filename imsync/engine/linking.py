@@ -146,7 +146,7 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
     writes.give_up(conn, link.id)
     incident = incidents.get(conn, link.incident_id)
     status = maps_of(conn, integrations.get(conn, link.integration_id))[Field.STATUS]
-    filled_in = {**(snapshot.fields if fresh else {}), Field.STATUS: status.encode(Status.OPEN)}
+    filled_in = {**_as_created(snapshot, fresh), Field.STATUS: status.encode(Status.OPEN)}
     for field, edit in incident.edits.items():
         there = filled_in.get(field, NEVER)
         links.set_base(conn, link.id, field, _first_base(field, edit, sent.get(field), there))
@@ -179,6 +179,16 @@ def _sent_with(attempts: Sequence[Write], snapshot: Snapshot) -> dict[Field, Wri
         if stands or (write.sent_at == last and not known):
             sent[write.field] = write
     return sent
+
+
+def _as_created(snapshot: Snapshot, fresh: bool) -> dict[Field, Value]:
+    """What of it nobody has edited since it was created."""
+    born = snapshot.created_at
+    return {
+        field: value
+        for field, value in snapshot.fields.items()
+        if fresh or (born is not None and snapshot.set_at.get(field) == born)
+    }
 
 
 def _first_base(field: Field, edit: Edit, sent: Write | None, there: Known) -> Base:

@@ -102,15 +102,14 @@ def compare(
         uncover(conn, link_id, write, edit, now=now)
 
 
-def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> Instant | None:
-    """Since when the log has to be read to date an edit on which a conflict may turn.
+def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> dict[Field, Instant]:
+    """The edits on which a conflict may turn and that have no time: since when to look for each.
 
-    None when none does: both sides must have changed, and theirs in a way that the
-    snapshot gives no time for.
+    Both sides must have changed, and theirs in a way that the snapshot gives no time for.
     """
     current = view(conn, link_id)
-    since = [
-        standing.seen.as_of if standing.seen else current.link.created_at
+    return {
+        field: standing.seen.as_of
         for field, standing in current.standings.items()
         if field in snapshot.fields
         and field not in snapshot.set_at
@@ -118,8 +117,7 @@ def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> Instant | Non
         and standing.seen is not None
         and standing.seen.value != snapshot.fields[field]
         and standing.seen.as_of <= snapshot.as_of
-    ]
-    return min(since, default=None)
+    }
 
 
 def dated(

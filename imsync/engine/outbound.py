@@ -12,7 +12,7 @@ from imsync.core.fields import Field, Instant
 from imsync.engine import linking, writing
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
-from imsync.engine.dating import date
+from imsync.engine.dating import date, date_found
 from imsync.errors import Gone, Refused, Unauthorized, Unavailable
 from imsync.store import (
     links,
@@ -113,7 +113,8 @@ class Outbound:
             return None
         key = linking.key_of(link.incident_id)
         found = await self.account.ask(lambda: self.account.connector.find(key, service))
-        return linking.ours(found, link)
+        snapshot = linking.ours(found, link)
+        return snapshot and await date_found(self.account, link, snapshot)
 
     async def look_up_for(self, link: Link, *snapshots: Snapshot) -> None:
         """Learn the names that are about to cross, before anything is decided on them."""

@@ -99,7 +99,9 @@ def confirm(
     if not outbox.holds(conn, claim, sending):
         return  # the lease is another's by now, who settles these writes first
     link_id = claim.link_id
-    rest = {field: value for field, value in snapshot.fields.items() if field not in sending}
+    # Who was last is not to be guessed: the next look asks the log what the answer cannot tell.
+    apart = {*sending, *log_feed.undated(conn, link_id, snapshot)}
+    rest = {field: value for field, value in snapshot.fields.items() if field not in apart}
     observe(conn, link_id, replace(snapshot, fields=rest), now=now)
     maps = view(conn, link_id).maps
     outbox.settle(conn, claim, sending)
