@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from imsync.core.fields import Base, Edit, Field, Seen, Side
 from imsync.core.maps import NotLookedUp, NoTranslation, ValueMap
-from imsync.core.merge import Decision, Terms, Verdict, decide
+from imsync.core.merge import Decision, Terms, Verdict, both, decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,9 @@ def _one(standing: Standing, map_: ValueMap, terms: Terms) -> Decision | Blocked
     except NoTranslation as error:
         return Blocked(str(error))
     carries = decision.verdict in (Verdict.ADOPT, Verdict.PUSH)
-    if standing.held and carries and decision.loser is None:
-        return Decision(Verdict.HOLD, "both sides had changed: a person decides")
+    if standing.held and standing.seen is not None and carries and decision.loser is None:
+        # One of them is back at the base, but both had changed: it is a conflict until decided.
+        return both(standing.platform, standing.seen, terms)
     return decision
 
 
