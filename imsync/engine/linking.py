@@ -252,8 +252,8 @@ def appeared(
     observe(conn, link_id, snapshot, now=now)
     for field, edit in incidents.get(conn, incident_id).edits.items():
         there = snapshot.fields.get(field, NEVER)
-        if field in values or there is None or there is NEVER:
-            links.set_base(conn, link_id, field, Base(edit.value, there, edit.at))
+        unread = field not in values and there is not None
+        links.set_base(conn, link_id, field, Base(edit.value, NEVER if unread else there, edit.at))
     reconcile(conn, link_id, now=now)
     return link_id
 
