@@ -171,6 +171,9 @@ def settle(
         landed = [change for change in changes if _may_be(change, write, translation)]
         if not landed:
             writes.give_up(conn, write.link_id, [write.id])
+            if write.field is Field.DESCRIPTION:
+                # No log tells of notes. It may stand there, so it is written over.
+                links.set_base(conn, write.link_id, write.field, replace(state.base, platform=NEVER))
             continue
         # The log may have cut the time; the request had certainly not left before this.
         at = max(landed[-1].at, write.sent_at)
