@@ -5,21 +5,24 @@ from dataclasses import replace
 from imsync.connectors.base import Snapshot
 from imsync.engine import log_feed
 from imsync.engine.account import Account
+from imsync.engine.observe import undated
 from imsync.store.links import Link
 
 
 async def date(account: Account, link: Link, snapshot: Snapshot) -> Snapshot:
     """The snapshot, with times from the incident's log if both sides have changed a field.
 
-    It costs a request only then. Raises ExternalError: who was last is not to be guessed.
+    It costs a request only then; what the log does not tell of was set when it was seen.
+    Raises ExternalError: who was last is not to be guessed.
     """
-    undated = await account.db.read(log_feed.undated, link.id, snapshot)
+    wanted = await account.db.read(undated, link.id, snapshot)
     external_id = link.external_id
-    if not undated or external_id is None:
+    if not wanted or external_id is None:
         return snapshot
-    since = min(undated.values())
+    since = min(wanted.values())
     changes = await account.ask(lambda: account.connector.log(external_id, since))
-    return await account.db.read(log_feed.dated, snapshot, changes, account.id)
+    told = await account.db.read(log_feed.dated, snapshot, changes, account.id)
+    return replace(told, set_at={**dict.fromkeys(wanted, snapshot.as_of), **told.set_at})
 
 
 async def date_found(account: Account, link: Link, snapshot: Snapshot) -> Snapshot:

@@ -16,8 +16,9 @@ from imsync.engine import inbound, linking, log_feed
 from imsync.engine.account import Account, Need, needs
 from imsync.engine.bell import Bell
 from imsync.engine.carry_out import reconcile
+from imsync.engine.dating import date
 from imsync.engine.log_feed import Told
-from imsync.engine.observe import observe
+from imsync.engine.observe import observe, undated
 from imsync.errors import ExternalError, Gone, Unauthorized
 from imsync.store import directory, integrations, links, outbox, writes
 from imsync.store.database import Connection
@@ -117,6 +118,8 @@ class Drift:
     async def look_at(self, found: Sequence[Snapshot], told: Told) -> "Met":
         account = self.account
         snapshots = [told.dates(snapshot, account.translation) for snapshot in found]
+        for at, link in await account.db.read(turning, account.id, snapshots):
+            snapshots[at] = await date(account, link, snapshots[at])
         wanted = await account.db.read(needs, account.id, snapshots=snapshots)
         try:
             await account.look_up(wanted)
@@ -144,6 +147,18 @@ def unmet(
         if link is not None and link.state == "linked":
             wanted[link.id] = link
     return [link for _, link in sorted(wanted.items()) if link.external_id not in met]
+
+
+def turning(
+    conn: Connection, integration_id: str, snapshots: Sequence[Snapshot]
+) -> list[tuple[int, Link]]:
+    """Where a conflict turns on an edit that was made since the log was read, and its link."""
+    found = []
+    for at, snapshot in enumerate(snapshots):
+        link = links.to(conn, integration_id, snapshot.external_id)
+        if link is not None and undated(conn, link.id, snapshot):
+            found.append((at, link))
+    return found
 
 
 def unnamed(conn: Connection, integration_id: str) -> dict[Kind, dict[int, str]]:

@@ -13,7 +13,6 @@ from imsync.connectors.base import Change, Kind, Snapshot, Translation
 from imsync.core.covered import CUT, Theirs
 from imsync.core.fields import NEVER, Field, Instant
 from imsync.core.maps import NoTranslation
-from imsync.engine.carry_out import view
 from imsync.engine.observe import uncover
 from imsync.store import integrations, links, writes
 from imsync.store.database import Connection
@@ -102,32 +101,20 @@ def compare(
         uncover(conn, link_id, write, edit, now=now)
 
 
-def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> dict[Field, Instant]:
-    """The edits on which a conflict may turn and that have no time: since when to look for each.
-
-    Both sides must have changed, and theirs in a way that the snapshot gives no time for.
-    """
-    current = view(conn, link_id)
-    return {
-        field: standing.seen.as_of
-        for field, standing in current.standings.items()
-        if field in snapshot.fields
-        and field not in snapshot.set_at
-        and standing.platform.at > standing.base.at
-        and standing.seen is not None
-        and standing.seen.value != snapshot.fields[field]
-        and standing.seen.as_of <= snapshot.as_of
-    }
-
-
 def dated(
     conn: Connection, snapshot: Snapshot, changes: Iterable[Change], integration_id: str
 ) -> Snapshot:
-    """The snapshot with the times that its incident's log tells."""
-    integration = integrations.get(conn, integration_id)
+    """The snapshot with the times that its incident's log tells.
+
+    The log may have been read later than the snapshot was taken: what stood there then was
+    set by the last line before that, if that line tells of it.
+    """
+    translation = TRANSLATIONS[integrations.get(conn, integration_id).integration_type]
     directory = Directory(conn, integration_id)
-    edits = {(line.external_id, line.field): _edit(line, directory) for line in changes}
-    return Told(edits).dates(snapshot, TRANSLATIONS[integration.integration_type])
+    edits = [(line.external_id, line.field, _edit(line, directory)) for line in changes]
+    until = Told({(of, field): e for of, field, e in edits if e.at <= snapshot.as_of})
+    since = Told({(of, field): e for of, field, e in edits})
+    return since.dates(until.dates(snapshot, translation), translation)
 
 
 def _own_line(write: Landed, lines: Sequence[Change], translation: Translation) -> list[int]:

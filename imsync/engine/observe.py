@@ -17,12 +17,14 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
 
     An observation older than what is known of a field says nothing about it, but that it
     may show an edit that a write of ours covered unseen. One that shows a change lets every
-    field that stood still be tried again.
+    field that stood still be tried again. Who was last is not to be guessed: an edit that
+    has no time waits for a look that asks for it, if a conflict turns on it.
     """
     learn(conn, links.get(conn, link_id).integration_id, snapshot, now=now)
+    waiting = undated(conn, link_id, snapshot)
     changed, late = False, dict[Field, Theirs]()
     for field, state in links.fields(conn, link_id).items():
-        if field not in snapshot.fields:
+        if field not in snapshot.fields or field in waiting:
             continue
         value, known = snapshot.fields[field], state.seen
         if known is not None and snapshot.as_of < known.as_of:
@@ -47,6 +49,28 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
             if write.field is field and covers(write.written, edit):
                 uncover(conn, link_id, write, edit, now=now)
                 break
+
+
+def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> dict[Field, Instant]:
+    """The edits on which a conflict turns and that have no time: since when to look for each.
+
+    Both sides must have changed, and theirs in a way that the snapshot gives no time for.
+    """
+    shown = {
+        field: state
+        for field, state in links.fields(conn, link_id).items()
+        if field in snapshot.fields
+        and field not in snapshot.set_at
+        and state.seen is not None
+        and state.seen.value != snapshot.fields[field]
+        and state.seen.as_of <= snapshot.as_of
+    }
+    edits = incidents.get(conn, links.get(conn, link_id).incident_id).edits if shown else {}
+    return {
+        field: state.seen.as_of
+        for field, state in shown.items()
+        if state.seen is not None and edits[field].at > state.base.at
+    }
 
 
 def learn(conn: Connection, integration_id: str, snapshot: Snapshot, *, now: Instant) -> None:

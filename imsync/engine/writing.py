@@ -11,7 +11,7 @@ from imsync.core.maps import NotLookedUp, NoTranslation, ValueMap
 from imsync.core.merge import Decision, Verdict
 from imsync.engine import linking, log_feed
 from imsync.engine.carry_out import block, decided, reconcile, view
-from imsync.engine.observe import observe
+from imsync.engine.observe import observe, undated
 from imsync.errors import ExternalError, Gone, Refused, Unavailable, Unknown
 from imsync.store import (
     dead_letters,
@@ -35,8 +35,10 @@ def outgoing_values(conn: Connection, incident_id: int) -> list[tuple[Field, Val
 def look(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant) -> list[Field]:
     """Decide on what we have just seen. What no longer differs is no longer owed; the rest is.
 
-    What is owed anew since the claim has let go of it, waits for its own claim.
+    What is owed anew since the claim has let go of it, waits for its own claim; and so does
+    what an edit without a time stands against.
     """
+    outbox.give_back(conn, claim, undated(conn, claim.link_id, snapshot).keys() & claim.attempts)
     observe(conn, claim.link_id, snapshot, now=now)
     reconcile(conn, claim.link_id, now=now)
     decisions = decided(conn, claim.link_id)
@@ -99,9 +101,7 @@ def confirm(
     if not outbox.holds(conn, claim, sending):
         return  # the lease is another's by now, who settles these writes first
     link_id = claim.link_id
-    # Who was last is not to be guessed: the next look asks the log what the answer cannot tell.
-    apart = {*sending, *log_feed.undated(conn, link_id, snapshot)}
-    rest = {field: value for field, value in snapshot.fields.items() if field not in apart}
+    rest = {field: value for field, value in snapshot.fields.items() if field not in sending}
     observe(conn, link_id, replace(snapshot, fields=rest), now=now)
     maps = view(conn, link_id).maps
     outbox.settle(conn, claim, sending)
