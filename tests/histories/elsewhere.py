@@ -119,6 +119,7 @@ class Elsewhere:
     shut: bool = False  # our token is good for nothing
     rows: dict[str, Row] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
+    said_again: list[tuple[str, Value, int]] = field(default_factory=list)  # who has it, as before
     log: list[Json] = field(default_factory=list)  # newest last
     sent: list[Delivery] = field(default_factory=list)
     wire: list[Delivery] = field(default_factory=list)
@@ -197,6 +198,8 @@ class Elsewhere:
         before, row.assignee = row.assignee, user
         if user != before:
             self._line(row, Field.ASSIGNED_TO, over or before, ITSELF, at)
+        else:
+            self.said_again.append((row.id, user, at))
 
     # --- how it tells
 

@@ -37,14 +37,16 @@ class Edit:
     field: Field
     old: Value
     new: Value
+    early: bool = False  # it was being created there, and nobody knew how it stands there
 
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """What an edit over there met on our side: what we said, and what we believed they did."""
+    """What an edit over there met here: what we said, what we believed they did, what was agreed."""
 
     said: Value
     believed: Known
+    agreed: Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class Law:
     strategy: Strategy
     direction: Direction
     rules: Mapping[Field, Rule]
+
+
+class Restless(AssertionError):
+    """The work never ends."""
 
 
 class History:
@@ -162,7 +168,8 @@ class History:
         edit = incidents.get(self.db.conn, number).edits[field]
         if edit.value != old:
             self.say(f"INC-{number} {field}: {old!r} -> {edit.value!r}")
-            made = Edit(self.count(), edit.at, number, field, old, edit.value)
+            early = any(one.state == "creating" for one in links.of_incident(self.db.conn, number))
+            made = Edit(self.count(), edit.at, number, field, old, edit.value, early)
             self.edits.append(made)
 
     def edit(self, index: int, row: Row, part: str, value: str) -> None:
@@ -176,8 +183,9 @@ class History:
             return
         for line in there.lines[known:]:
             edit = incidents.get(self.db.conn, link.incident_id).edits[line.field]
-            seen = links.fields(self.db.conn, link.id)[line.field].seen
-            self.met[line.n] = Met(edit.value, seen.value if seen else NEVER)
+            state = links.fields(self.db.conn, link.id)[line.field]
+            believed = state.seen.value if state.seen else NEVER
+            self.met[line.n] = Met(edit.value, believed, state.base.external)
 
     def hear(self, index: int, delivery: Delivery, again: int = 0) -> None:
         """A delivery reaches us; `again`: told as another event."""
@@ -283,7 +291,7 @@ class History:
                 moved = crew.finish("outbound") or moved
             if not moved:
                 return
-        raise AssertionError("there is always something to do: the sides never come to rest")
+        raise Restless("there is always something to do: the sides never come to rest")
 
     def rest(self) -> None:
         """All that was told is heard, and all work is done, until nothing changes."""

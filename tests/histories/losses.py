@@ -30,6 +30,7 @@ class Made:
     old: Value
     new: Value
     by: str
+    early: bool = False
 
 
 def lost(history: History, number: int, pairs: Sequence[Pair], field: Field) -> Iterator[str]:
@@ -75,14 +76,25 @@ def lost(history: History, number: int, pairs: Sequence[Pair], field: Field) -> 
 def _was_no_edit(history: History, edit: Made, pairs: Sequence[Pair]) -> bool:
     """What does not count as one."""
     if edit.side == HERE:
-        return edit.new is None and _left_open(history, edit, pairs)
+        # Nobody is assigned: whoever is on call there is, when it is created.
+        return edit.new is None and edit.early
     pair = next(pair for pair in pairs if pair.index == edit.side)
     met = history.met.get(edit.n)
-    if met is not None and edit.new == met.believed:
-        return True  # set back before anybody looked
+    if met is not None and edit.new in (met.believed, met.agreed) and not _over_ours(history, edit, pair):
+        return True  # set back before anybody looked, or before anything could be decided
     if met is not None and agree(pair.maps[edit.field], met.said, edit.new):
         return True  # it is what we said already
     return _as_we_wrote(history, edit, pair)
+
+
+def _over_ours(history: History, edit: Made, pair: Pair) -> bool:
+    """Whether what it replaced was written by us."""
+    before = [
+        line.by
+        for line in history.there[edit.side].lines
+        if (line.external_id, line.field) == (pair.row.id, edit.field) and line.n < edit.n
+    ]
+    return before[-1:] == [US]
 
 
 def _as_we_wrote(history: History, edit: Made, pair: Pair) -> bool:
@@ -95,18 +107,10 @@ def _as_we_wrote(history: History, edit: Made, pair: Pair) -> bool:
     return any(row["value"] == edit.new for row in rows)
 
 
-def _left_open(history: History, edit: Made, pairs: Sequence[Pair]) -> bool:
-    """Nobody was assigned here when it was created there: whoever is on call there then is."""
-    rows = history.db.conn.execute(
-        "SELECT at FROM timeline WHERE incident_id = ? AND kind = 'linked'", (edit.number,)
-    )
-    return any(row["at"] >= edit.at for row in rows)
-
-
 def _made(history: History, number: int, pairs: Sequence[Pair], field: Field) -> Iterator[Made]:
     for edit in history.edits:
         if (edit.number, edit.field) == (number, field):
-            yield Made(edit.n, edit.at, number, HERE, field, edit.old, edit.new, "me")
+            yield Made(edit.n, edit.at, number, HERE, field, edit.old, edit.new, "me", edit.early)
     for pair in pairs:
         for line in history.there[pair.index].lines:
             if (line.external_id, line.field) == (pair.row.id, field) and line.by != US:

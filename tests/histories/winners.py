@@ -7,7 +7,7 @@ were in force when each was decided, and from when the edits really were made.
 from collections.abc import Iterator, Sequence
 
 from imsync.core.covered import CUT
-from imsync.core.fields import Instant, Side
+from imsync.core.fields import Field, Instant, Side
 from imsync.core.merge import Direction, Rule, Strategy
 from imsync.store import conflicts
 from imsync.store.conflicts import Conflict
@@ -97,6 +97,9 @@ def _wrong_times(history: History, one: Conflict, pair: Pair) -> Iterator[str]:
         for line in there.lines
         if (line.external_id, line.field, line.new) == (row.id, one.field, one.external.value)
     ]
+    if one.field is Field.ASSIGNED_TO:
+        again = there.said_again
+        theirs += [at for id_, who, at in again if (id_, who) == (row.id, one.external.value)]
     if theirs and not any(at - CUT - NEXT <= one.external.at <= at + NEXT for at in theirs):
         yield (
             f"time: {one.external} in {one.field} of link {one.link_id}"
