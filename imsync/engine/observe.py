@@ -1,5 +1,6 @@
 """What was learnt of the external side: noted, and compared with what we wrote over."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from imsync.connectors.base import Snapshot
@@ -21,9 +22,10 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
     has no time waits for a look that asks for it, if a conflict turns on it.
     """
     learn(conn, links.get(conn, link_id).integration_id, snapshot, now=now)
-    waiting = undated(conn, link_id, snapshot)
+    states = links.fields(conn, link_id)
+    waiting = _undated(conn, link_id, snapshot, states)
     changed, late = False, dict[Field, Theirs]()
-    for field, state in links.fields(conn, link_id).items():
+    for field, state in states.items():
         if field not in snapshot.fields or field in waiting:
             continue
         value, known = snapshot.fields[field], state.seen
@@ -56,9 +58,15 @@ def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> dict[Field, I
 
     Both sides must have changed, and theirs in a way that the snapshot gives no time for.
     """
+    return _undated(conn, link_id, snapshot, links.fields(conn, link_id))
+
+
+def _undated(
+    conn: Connection, link_id: int, snapshot: Snapshot, states: Mapping[Field, links.FieldState]
+) -> dict[Field, Instant]:
     shown = {
         field: state
-        for field, state in links.fields(conn, link_id).items()
+        for field, state in states.items()
         if field in snapshot.fields
         and field not in snapshot.set_at
         and state.seen is not None

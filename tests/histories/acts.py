@@ -4,15 +4,15 @@ Every draw comes from the history's own `rng`: seeded, or handed by Hypothesis, 
 shrink towards the first of several choices.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from imsync.core.fields import Field, Severity, Side, Status, Value
 from imsync.core.merge import Direction, Rule, Strategy
 from imsync.store import incidents, links
-from tests.histories.elsewhere import PARTS, POLICIES, PRIORITIES, USERS, Elsewhere
+from tests.histories.elsewhere import PARTS, POLICIES, PRIORITIES, USERS, Elsewhere, Row
 from tests.histories.here import drive
-from tests.histories.history import History
+from tests.histories.history import LONG, History
 
 PEOPLE = (*USERS, "ghost@nowhere.example")
 NAMED_POLICIES = (*POLICIES, "Nobody's")
@@ -27,6 +27,7 @@ def begin(rng: Random) -> History:
     for _ in range(rng.choice((1, 1, 1, 2))):
         _connect(h)
     h.clock.at += 2_000
+    h.fields = rng.sample(list(Field), rng.choice((1, 2, 2, 3, 6)))
     for _ in range(rng.choice((1, 1, 2))):
         another(h)
     if rng.random() < 0.7:
@@ -53,12 +54,12 @@ def _connect(h: History) -> None:
 
 def live(h: History) -> None:
     """Some dozens of acts."""
-    for _ in range(h.rng.randint(8, 45)):
+    for _ in range(h.rng.randint(10, 60)):
         do(h, h.rng.choices(*_CHANCES)[0])
 
 
 def do(h: History, act: Act) -> None:
-    h.clock.at += h.rng.choice((3, 40, 300, 1_000, 3_000, 20_000))
+    h.clock.at += h.rng.choice((3, 40, 300, 1_000, 3_000, 20_000, LONG))
     act(h)
 
 
@@ -67,9 +68,14 @@ def do(h: History, act: Act) -> None:
 
 def edit_here(h: History) -> None:
     numbers = [row["id"] for row in h.db.conn.execute("SELECT id FROM incidents ORDER BY id")]
-    if numbers:
-        field = h.rng.choice(list(Field))
-        h.set(h.rng.choice(numbers), field, _value(h, field))
+    if not numbers:
+        return
+    number, field = h.rng.choice(numbers), h.rng.choice(h.fields)
+    before = [one.old for one in h.edits if (one.number, one.field) == (number, field) and one.old]
+    if before and h.rng.random() < 0.2:
+        h.set(number, field, before[-1])  # as it was
+    else:
+        h.set(number, field, _value(h, field))
 
 
 def _value(h: History, field: Field) -> Value:
@@ -77,45 +83,71 @@ def _value(h: History, field: Field) -> Value:
         case Field.TITLE:
             return _title(h)
         case Field.DESCRIPTION:
-            return h.rng.choice((None, f"d {h.count()}", f"d {h.count()}"))
+            return h.rng.choice((f"d {h.count()}", f"d {h.count()}", None))
         case Field.SEVERITY:
             return h.rng.choice(list(Severity)).value
         case Field.STATUS:
             return h.rng.choice(list(Status)).value
         case Field.ASSIGNED_TO:
-            return h.rng.choice((None, *PEOPLE))
+            return h.rng.choice((*PEOPLE, None))
         case Field.ESCALATION_POLICY:
-            return h.rng.choice((None, *NAMED_POLICIES))
+            return h.rng.choice((*NAMED_POLICIES, None))
 
 
 def _title(h: History) -> str:
-    used = [edit.new for edit in h.edits if edit.field is Field.TITLE]
-    for there in h.there:
-        used += [line.new for line in there.lines if line.field is Field.TITLE]
-    if used and h.rng.random() < 0.3:
-        return str(h.rng.choice(used))
-    gap = "  " if h.rng.random() < 0.1 else " "
-    return f"t{gap}{h.count()}"
+    gap = "  " if h.rng.random() > 0.9 else " "
+    n = h.count()
+    return f"t{gap}{n if h.rng.random() < 0.7 else h.rng.randint(1, n)}"
 
 
 def edit_there(h: History) -> None:
     index, there = _side(h)
-    if not there.rows:
+    if there.rows:
+        _edit_there(h, index, h.rng.choice(list(there.rows.values())))
+
+
+def _edit_there(h: History, index: int, row: Row) -> None:
+    parts = [part for part, field in PARTS.items() if field in h.fields]
+    part = h.rng.choice(parts or list(PARTS))
+    if row.status == "resolved" and part != "status":
         return
-    row, part = h.rng.choice(list(there.rows.values())), h.rng.choice(list(PARTS))
-    values: Mapping[str, list[str]] = {
+    before = [
+        line.old
+        for line in h.there[index].lines
+        if (line.external_id, line.field) == (row.id, PARTS[part]) and line.old
+    ]
+    if before and part not in ("urgency", "priority") and h.rng.random() < 0.3:
+        h.edit(index, row, part, before[-1])  # as it was
+    elif values := _values_there(h, h.there[index])[part]:
+        h.edit(index, row, part, h.rng.choice(values))
+
+
+def _values_there(h: History, there: Elsewhere) -> Mapping[str, Sequence[str]]:
+    return {
+        "title": [_title(h)],
         "urgency": ["high", "low"],
-        "priority": list(PRIORITIES) if there.has_priorities else [],
+        "priority": PRIORITIES if there.has_priorities else [],
         "policy": list(POLICIES.values()),
         "assignee": list(USERS.values()),
         "status": ["triggered", "acknowledged", "resolved"],
     }
-    if row.status == "resolved" and part != "status":
-        return
-    if part == "title":
-        h.edit(index, row, part, _title(h))
-    elif values[part]:
-        h.edit(index, row, part, h.rng.choice(values[part]))
+
+
+def race(h: History) -> None:
+    """Things happen while we are about to write, or have just written, and nobody knows it yet."""
+    index, there = _side(h)
+    h.go_on(index, "outbound", h.rng.randint(1, 20))
+    for _ in range(h.rng.choice((1, 1, 2, 3))):
+        if there.rows:
+            _edit_there(h, index, h.rng.choice(list(there.rows.values())))
+        meanwhile = h.rng.choice((None, None, "here", "told", "crash"))
+        if meanwhile == "here":
+            edit_here(h)
+        elif meanwhile == "told" and there.wire:
+            h.hear(index, there.wire.pop(0))
+            h.go_on(index, "inbound", 10_000)
+        elif meanwhile == "crash":
+            crash(h)
 
 
 def another(h: History) -> None:
@@ -152,7 +184,7 @@ def review(h: History) -> None:
 def rule(h: History) -> None:
     owner, priority = h.rng.choice(list(Side)), h.rng.choice((0, 0, 5))
     strict = h.rng.random() < 0.3
-    h.rule(_side(h)[0], h.rng.choice(list(Field)), Rule(owner, priority, strict))
+    h.rule(_side(h)[0], h.rng.choice(h.fields), Rule(owner, priority, strict))
 
 
 def configure(h: History) -> None:
@@ -191,11 +223,11 @@ def lose(h: History) -> None:
 
 def go_on(h: History) -> None:
     """One loop makes a few turns, or all of its step."""
-    _go_on(h, h.rng.choice(("inbound", "outbound", "outbound", "drift")))
+    _go_on(h, h.rng.choice(("outbound", "outbound", "outbound", "inbound", "drift")))
 
 
 def _go_on(h: History, name: str) -> None:
-    h.go_on(_side(h)[0], name, h.rng.choice((10_000, 10_000, 1, 2, 3, 4, 6)))
+    h.go_on(_side(h)[0], name, h.rng.choice((10_000, 10_000, 3, 5, 8, 1, 2)))
 
 
 def crash(h: History) -> None:
@@ -216,12 +248,13 @@ def lock(h: History) -> None:
 
 
 ACTS: Mapping[Act, float] = {
-    edit_here: 0.20,
-    edit_there: 0.20,
-    deliver: 0.12,
-    deliver_again: 0.04,
+    edit_here: 0.18,
+    edit_there: 0.18,
+    deliver: 0.10,
+    deliver_again: 0.03,
     lose: 0.03,
     go_on: 0.30,
+    race: 0.08,
     crash: 0.03,
     configure: 0.02,
     rule: 0.02,

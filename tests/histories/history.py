@@ -51,9 +51,9 @@ class Met:
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """What an integration's settings and rules said from then on."""
+    """What an integration's settings and rules said, after so many conflicts were on record."""
 
-    at: Instant
+    after: int
     strategy: Strategy
     direction: Direction
     rules: Mapping[Field, Rule]
@@ -70,6 +70,7 @@ class History:
         self.n = 0
         self.db = database()
         self.edits: list[Edit] = []
+        self.fields = list(Field)  # what people care for in this story
         self.met: dict[int, Met] = {}  # what stood here when that line was written there
         self.laws: list[list[Law]] = []  # of each integration
         self.told: list[str] = []  # the story, for whoever reads a failure
@@ -112,7 +113,7 @@ class History:
         self.there.append(there)
         self.laws.append([])
         self.crews.append(self._crew(index))
-        self._note_law(index, self.clock())
+        self._note_law(index, 0)
         self.say(f"{there.name}: {strategy} {account}")
 
     def _crew(self, index: int) -> Crew:
@@ -126,10 +127,14 @@ class History:
             trouble=self.trouble,
         )
 
-    def _note_law(self, index: int, now: Instant) -> None:
+    def _on_record(self) -> int:
+        (last,) = self.db.conn.execute("SELECT COALESCE(MAX(id), 0) FROM conflicts").fetchone()
+        return int(last)
+
+    def _note_law(self, index: int, after: int) -> None:
         one = integrations.get(self.db.conn, f"int_{index}")
         own = integrations.rules(self.db.conn, one.id)
-        law = Law(now, one.conflict_strategy, one.sync_direction, own)
+        law = Law(after, one.conflict_strategy, one.sync_direction, own)
         self.laws[index].append(law)
 
     # --- what people do
@@ -210,22 +215,22 @@ class History:
         """Somebody configures the integration: its loops work with what it is now."""
         told = {name: str(value) for name, value in given.items()}
         self.say(f"{self.there[index].name}: {told}")
-        now = self.clock()
+        after = self._on_record()
         changed = self.db.at_once(
-            configure.change, f"int_{index}", given, webhook_secret=None, now=now
+            configure.change, f"int_{index}", given, webhook_secret=None, now=self.clock()
         )
         self.crews[index].account.integration = changed
-        self._note_law(index, now)
+        self._note_law(index, after)
 
     def rule(self, index: int, field: Field, rule: Rule) -> None:
         integration = integrations.get(self.db.conn, f"int_{index}")
         self.say(f"{self.there[index].name}: {field}: {rule}")
-        now = self.clock()
+        after = self._on_record()
         try:
-            self.db.at_once(rules.set_rule, integration, field, rule, now=now)
+            self.db.at_once(rules.set_rule, integration, field, rule, now=self.clock())
         except UserError as error:
             self.say(f"not: {error}")
-        self._note_law(index, now)
+        self._note_law(index, after)
 
     def answer(self, one: Conflict, way: str, value: Value = None) -> None:
         """A person answers a conflict: restore, ignore, a side, or another value."""

@@ -228,7 +228,7 @@ MUTANTS = (
     Mutant("no-priority", no_priority, ["winner"]),
     Mutant("no-offset", no_offset, ["time", "winner"]),
     Mutant("no-base", no_base, ["base"]),
-    Mutant("blind-confirm", blind_confirm, ["differ"]),
+    Mutant("blind-confirm", blind_confirm, ["differ", "lost"]),
     Mutant("echo", echo, ["echo"]),
     Mutant("no-loser", no_loser, ["lost"]),
     Mutant("late-is-now", late_is_now, ["lost", "differ", "echo"]),

@@ -5,9 +5,10 @@ were in force when each was decided, and from when the edits really were made.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 from imsync.core.covered import CUT
-from imsync.core.fields import Field, Instant, Side
+from imsync.core.fields import Field, Side
 from imsync.core.merge import Direction, Rule, Strategy
 from imsync.store import conflicts
 from imsync.store.conflicts import Conflict
@@ -31,36 +32,37 @@ def wrong_winners(history: History, pairs: Sequence[Pair]) -> Iterator[str]:
 def _wrong_winner(
     history: History, one: Conflict, pair: Pair, pairs: Sequence[Pair]
 ) -> Iterator[str]:
-    assert one.resolved_at is not None  # it has a winner
-    at = one.resolved_at
-    law = _in_force(history.laws[pair.index], at)
+    own = _in_force(history.laws[pair.index], one)
     others = [
-        _in_force(history.laws[other.index], at)
+        _in_force(history.laws[other.index], one)
         for other in pairs
-        if other is not pair and other.link.created_at <= at
+        if other is not pair and other.link.created_at <= (one.resolved_at or 0)
     ]
-    offered = "offered for restoring" in one.because
-    if offered or ("covered" in one.because and law.direction is Direction.NONE):
-        wanted, by_time = Side.PLATFORM, False
-    else:
-        wanted, by_time = _rightful(one, law, others)
-    if one.winner is not wanted:
+    verdicts = [_rightful(one, law, rest) for law, *rest in product(own, *others)]
+    if one.winner not in [winner for winner, _ in verdicts]:
         yield (
             f"winner: {one.winner} in {one.field} of link {one.link_id} ({one.because}):"
-            f" {one.platform} against {one.external}, under {law.strategy}, {law.direction},"
-            f" {law.rules[one.field]} and {[other.rules[one.field] for other in others]}"
+            f" {one.platform} against {one.external}, under {own[-1].strategy},"
+            f" {own[-1].direction}, {own[-1].rules[one.field]}"
+            f" and {[other[-1].rules[one.field] for other in others]}"
         )
-    if by_time:
+    if any(by_time for _, by_time in verdicts):
         yield from _wrong_times(history, one, pair)
 
 
-def _in_force(laws: Sequence[Law], at: Instant) -> Law:
-    return next(law for law in reversed(laws) if law.at <= at)
+def _in_force(laws: Sequence[Law], one: Conflict) -> Sequence[Law]:
+    """The law that it was decided by; if it was pending first, any since may have decided it."""
+    first = max(nth for nth, law in enumerate(laws) if law.after < one.id)
+    return laws[first : first + 1] if one.created_at == one.resolved_at else laws[first:]
 
 
 def _rightful(one: Conflict, law: Law, others: Sequence[Law]) -> tuple[Side | None, bool]:
     """Who should have won, and whether when the edits were made decided that."""
     own = law.rules[one.field]
+    if "offered for restoring" in one.because:
+        return Side.PLATFORM, False
+    if law.direction is Direction.NONE and "covered" in one.because:
+        return Side.PLATFORM, False
     if law.direction is not Direction.BIDIRECTIONAL:
         way = {Direction.INBOUND: Side.EXTERNAL, Direction.OUTBOUND: Side.PLATFORM}
         return way.get(law.direction), False
