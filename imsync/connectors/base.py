@@ -343,6 +343,9 @@ class Translation(Protocol):
         A log may tell only a part of a value; equality would then miss our own writes.
         """
 
+    def after(self, change: Change, value: Value) -> Value:
+        """The external value that this change in the log made of the one that stood before."""
+
 
 class Unusable(ValueError):
     """A delivery that cannot be understood. The message says what is wrong with it."""

@@ -138,10 +138,10 @@ def between(claimants: Sequence[Claimant], terms: Terms) -> Terms:
     to the later edit. A strict rule of this integration's own stays a fence.
     """
     own = next(one.rule for one in claimants if one.own)
-    first = max(claimants, key=lambda one: one.rule.priority)
-    rivals = [one for one in claimants if one.rule.priority == first.rule.priority]
     if own.strict or len(claimants) == 1:
         return terms
+    first = max(claimants, key=lambda one: one.rule.priority)
+    rivals = [one for one in claimants if one.rule.priority == first.rule.priority]
     owners = {_owner(one, index) for index, one in enumerate(claimants) if one in rivals}
     if len(owners) > 1:
         return replace(terms, strategy=_later(terms.strategy))

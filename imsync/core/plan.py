@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from imsync.core.fields import Base, Edit, Field, Seen, Side
 from imsync.core.maps import NotLookedUp, NoTranslation, ValueMap
-from imsync.core.merge import Decision, Terms, Verdict, decide
+from imsync.core.merge import Decision, Terms, Verdict, both, decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,9 @@ def _one(standing: Standing, map_: ValueMap, terms: Terms) -> Decision | Blocked
     carries = decision.verdict in (Verdict.ADOPT, Verdict.PUSH)
     if standing.flaps and carries:
         return Decision(Verdict.HOLD, "it flapped: a person decides, or ten quiet minutes")
-    if standing.held and carries and decision.loser is None:
-        return Decision(Verdict.HOLD, "both sides had changed: a person decides")
+    if standing.held and standing.seen is not None and carries and decision.loser is None:
+        # One of them is back at the base, but both had changed: it is a conflict until decided.
+        return both(standing.platform, standing.seen, terms)
     return decision
 
 

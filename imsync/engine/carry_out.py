@@ -134,6 +134,16 @@ def _guarded(
     return decision if why is None else Decision(Verdict.HOLD, why, flaps=True)
 
 
+def decided(conn: Connection, link_id: int) -> dict[Field, Decision | Blocked]:
+    """The decisions as they are now that all was carried out.
+
+    They may be others than `reconcile` made: what it adopted may have come back changed,
+    from another link of the incident.
+    """
+    seen = view(conn, link_id)
+    return plan(seen.standings, seen.maps, seen.terms)
+
+
 def block(conn: Connection, link_id: int, field: Field, because: str) -> None:
     """Let the field stand still, saying why, until either side changes."""
     links.set_blocked(conn, link_id, field, because)

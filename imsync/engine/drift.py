@@ -9,15 +9,16 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from imsync.connectors.base import Change, Check, Snapshot
+from imsync.connectors.base import LOOKED_UP, Change, Check, Kind, Snapshot
 from imsync.core.fields import Instant
 from imsync.core.merge import Verdict
 from imsync.engine import inbound, linking, log_feed
-from imsync.engine.account import Account, needs
+from imsync.engine.account import Account, Need, needs
 from imsync.engine.bell import Bell
 from imsync.engine.carry_out import reconcile, release_quiet
+from imsync.engine.dating import date
 from imsync.engine.log_feed import Told
-from imsync.engine.observe import observe
+from imsync.engine.observe import observe, undated
 from imsync.errors import ExternalError, Gone, Unauthorized
 from imsync.store import directory, integrations, links, outbox, writes
 from imsync.store.database import Connection
@@ -52,14 +53,15 @@ class Drift:
             await account.db.run(release_quiet, account.id, now=account.now())
             await account.load_priorities()
             read_to = account.now()
-            healed = await self.sweep(await self.read_log())
+            met = await self.sweep(await self.read_log())
+            await self.read_names()
         except Unauthorized as error:
             await account.suspend(error)
             return False
         except ExternalError as error:
             log.warning("%s: the sweep stopped: %s", account.integration.slug, error)
             return False
-        await account.db.run(swept, account.id, healed, read_to=read_to, now=account.now())
+        await account.db.run(swept, account.id, met, read_to=read_to, now=account.now())
         self.outbound.ring()
         return True
 
@@ -85,15 +87,15 @@ class Drift:
             start = page.next
         return await account.db.run(log_feed.read, account.id, changes, now=account.now())
 
-    async def sweep(self, told: Told) -> int:
-        """Look at what is open on either side or was edited; how many links had drifted."""
+    async def sweep(self, told: Told) -> "Met":
+        """Look at what is open on either side or was edited."""
         account, connector = self.account, self.account.connector
-        started, met, healed = account.now(), set[str](), 0
+        started, met, all_met = account.now(), set[str](), Met()
         start: int | None = 0
         while start is not None:
             page = await account.ask(lambda at=start: connector.list_open(at))  # type: ignore[misc]
             met.update(snapshot.external_id for snapshot in page.items)
-            healed += await self.look_at(page.items, told)
+            all_met += await self.look_at(page.items, told)
             start = page.next
         for link in await account.db.read(unmet, account.id, told.incidents, met):
             external_id = link.external_id
@@ -104,18 +106,27 @@ class Drift:
             except Gone as error:
                 await account.db.run(linking.gone, link.id, because=str(error), now=account.now())
                 continue
-            healed += await self.look_at([snapshot], told)
-        return healed
+            all_met += await self.look_at([snapshot], told)
+        return all_met
 
-    async def look_at(self, found: Sequence[Snapshot], told: Told) -> int:
+    async def read_names(self) -> None:
+        """Learn whose ids were seen when nobody could be asked: they may never be shown again."""
+        account = self.account
+        for kind, unread in (await account.db.read(unnamed, account.id)).items():
+            await account.look_up(Need(kind, id=id_) for id_ in dict.fromkeys(unread.values()))
+            await account.db.run(decide, unread, now=account.now())
+
+    async def look_at(self, found: Sequence[Snapshot], told: Told) -> "Met":
         account = self.account
         snapshots = [told.dates(snapshot, account.translation) for snapshot in found]
+        for at, link in await account.db.read(turning, account.id, snapshots):
+            snapshots[at] = await date(account, link, snapshots[at])
         wanted = await account.db.read(needs, account.id, snapshots=snapshots)
         try:
             await account.look_up(wanted)
         except ExternalError as error:
             log.warning("%s: cannot look up: %s", account.integration.slug, error)
-        return await account.db.run(apply, account.id, snapshots, now=account.now())
+        return await account.db.run(apply, account.id, snapshots, told.incidents, now=account.now())
 
 
 def all_well(checks: Iterable[Check]) -> bool:
@@ -137,15 +148,57 @@ def unmet(
     return [link for _, link in sorted(wanted.items()) if link.external_id not in met]
 
 
+def turning(
+    conn: Connection, integration_id: str, snapshots: Sequence[Snapshot]
+) -> list[tuple[int, Link]]:
+    """Where a conflict turns on an edit that was made since the log was read, and its link."""
+    found = []
+    for at, snapshot in enumerate(snapshots):
+        link = links.to(conn, integration_id, snapshot.external_id)
+        if link is not None and undated(conn, link.id, snapshot):
+            found.append((at, link))
+    return found
+
+
+def unnamed(conn: Connection, integration_id: str) -> dict[Kind, dict[int, str]]:
+    """Per kind and link: the id that was seen last and has no name yet."""
+    return {
+        kind: found
+        for field, kind in LOOKED_UP.items()
+        if (found := links.unnamed(conn, integration_id, field, kind))
+    }
+
+
+def decide(conn: Connection, link_ids: Iterable[int], *, now: Instant) -> None:
+    for link_id in link_ids:
+        reconcile(conn, link_id, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Of all that a sweep met: how many links had drifted, and how many edited ones it left."""
+
+    drifted: int = 0
+    left: int = 0
+
+    def __add__(self, other: "Met") -> "Met":
+        return Met(self.drifted + other.drifted, self.left + other.left)
+
+
 def apply(
-    conn: Connection, integration_id: str, snapshots: Iterable[Snapshot], *, now: Instant
-) -> int:
-    """Decide on what was seen; how many links had drifted.
+    conn: Connection,
+    integration_id: str,
+    snapshots: Iterable[Snapshot],
+    edited: Collection[str],
+    *,
+    now: Instant,
+) -> Met:
+    """Decide on what was seen.
 
     A link with a write under way is left alone: the write's own look sees more.
     """
     integration = integrations.get(conn, integration_id)
-    drifted = 0
+    drifted = left = 0
     for snapshot in snapshots:
         link = links.to(conn, integration_id, snapshot.external_id)
         if link is None:
@@ -153,6 +206,7 @@ def apply(
             continue
         owed = outbox.owed(conn, link.id)
         if "sending" in owed.values() or writes.unsettled(conn, link.id):
+            left += snapshot.external_id in edited
             continue
         observe(conn, link.id, snapshot, now=now)
         decisions = reconcile(conn, link.id, now=now)
@@ -162,13 +216,15 @@ def apply(
             if getattr(decision, "verdict", None) in (Verdict.ADOPT, Verdict.PUSH)
         }
         drifted += bool(moving - owed.keys())
-    return drifted
+    return Met(drifted, left)
 
 
 def swept(
-    conn: Connection, integration_id: str, healed: int, *, read_to: Instant, now: Instant
+    conn: Connection, integration_id: str, met: Met, *, read_to: Instant, now: Instant
 ) -> None:
+    """The sweep is over. What the log told of a link that was left is yet to be heard again."""
     integrations.note_sweep(conn, integration_id, now)
-    integrations.note_log_read(conn, integration_id, read_to)
-    integrations.note_healed(conn, integration_id, healed)
+    if not met.left:
+        integrations.note_log_read(conn, integration_id, read_to)
+    integrations.note_healed(conn, integration_id, met.drifted)
     directory.forget_missing(conn, integration_id, before=Instant(now - _MISSING_FOR))

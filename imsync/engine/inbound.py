@@ -19,7 +19,16 @@ from imsync.engine.carry_out import reconcile
 from imsync.engine.dating import date
 from imsync.engine.observe import observe
 from imsync.errors import ExternalError, Gone, Refused, Unauthorized
-from imsync.store import dead_letters, inbox, incidents, integrations, links, services, writes
+from imsync.store import (
+    dead_letters,
+    inbox,
+    incidents,
+    integrations,
+    links,
+    outbox,
+    services,
+    writes,
+)
 from imsync.store.database import Connection, DatabaseError
 from imsync.store.inbox import Delivery
 from imsync.store.integrations import Integration
@@ -223,6 +232,8 @@ def unlinked(
         link = links.between(conn, integration.id, number)
         if link is None or link.state != "creating" or not linking.ours([snapshot], link):
             return "made by another imsync"
+        if not appeared and outbox.CREATE in outbox.owed(conn, link.id):
+            return "ours: its creation is owed, and finds it with all its times"
         linking.created(conn, link, snapshot, fresh=appeared, now=now)
         return "linked: it is ours"
     if not integration.sync_direction.lets(Side.EXTERNAL):

@@ -167,7 +167,7 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
     incident = incidents.get(conn, link.incident_id)
     integration = integrations.get(conn, link.integration_id)
     born = TRANSLATIONS[integration.integration_type].born
-    filled_in = {**(snapshot.fields if fresh else {}), Field.STATUS: born}
+    filled_in = {**_as_created(snapshot, fresh), Field.STATUS: born}
     for field, edit in incident.edits.items():
         there = filled_in.get(field, NEVER)
         links.set_base(conn, link.id, field, _first_base(edit, sent.get(field), there))
@@ -203,6 +203,16 @@ def _sent_with(attempts: Sequence[Write], snapshot: Snapshot) -> dict[Field, Wri
         if stands or (write.sent_at == last and not known):
             sent[write.field] = write
     return sent
+
+
+def _as_created(snapshot: Snapshot, fresh: bool) -> dict[Field, Value]:
+    """What of it nobody has edited since it was created."""
+    born = snapshot.created_at
+    return {
+        field: value
+        for field, value in snapshot.fields.items()
+        if fresh or (born is not None and snapshot.set_at.get(field) == born)
+    }
 
 
 def _first_base(edit: Edit, sent: Write | None, there: Known) -> Base:
@@ -265,8 +275,8 @@ def appeared(
     observe(conn, link_id, snapshot, now=now)
     for field, edit in incidents.get(conn, incident_id).edits.items():
         there = snapshot.fields.get(field, NEVER)
-        if field in values or there is None or there is NEVER:
-            links.set_base(conn, link_id, field, Base(edit.value, there, edit.at))
+        unread = field not in values and there is not None
+        links.set_base(conn, link_id, field, Base(edit.value, NEVER if unread else there, edit.at))
     reconcile(conn, link_id, now=now)
     return link_id
 
@@ -275,6 +285,7 @@ def gone(conn: Connection, link_id: int, *, because: str, now: Instant) -> None:
     """The external incident does not exist any more: nothing more is synced over the link."""
     link = links.get(conn, link_id)
     links.set_gone(conn, link_id)
+    writes.give_up(conn, link_id)
     for what in outbox.owed(conn, link_id):
         outbox.disown(conn, link_id, what)
     incidents.tell(

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Change, Snapshot, Translation
 from imsync.core.covered import CUT, Theirs
-from imsync.core.fields import NEVER, Field, Instant
-from imsync.engine.carry_out import view
+from imsync.core.fields import Field, Instant
 from imsync.engine.observe import uncover
 from imsync.store import integrations, links, writes
 from imsync.store.database import Connection
@@ -105,33 +104,19 @@ def translation_of(integration: Integration) -> Translation:
     return TRANSLATIONS[integration.integration_type]
 
 
-def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> Instant | None:
-    """Since when the log has to be read to date an edit on which a conflict may turn.
-
-    None when none does: both sides must have changed, and theirs in a way that the
-    snapshot gives no time for.
-    """
-    current = view(conn, link_id)
-    since = [
-        standing.seen.as_of if standing.seen else current.link.created_at
-        for field, standing in current.standings.items()
-        if field in snapshot.fields
-        and field not in snapshot.set_at
-        and standing.platform.at > standing.base.at
-        and standing.seen is not None
-        and standing.seen.value != snapshot.fields[field]
-        and standing.seen.as_of <= snapshot.as_of
-    ]
-    return min(since, default=None)
-
-
 def dated(
     conn: Connection, snapshot: Snapshot, changes: Iterable[Change], integration_id: str
 ) -> Snapshot:
-    """The snapshot with the times that its incident's log tells."""
-    integration = integrations.get(conn, integration_id)
-    edits = {(line.external_id, line.field): _edit(line) for line in changes}
-    return Told(edits).dates(snapshot, translation_of(integration))
+    """The snapshot with the times that its incident's log tells.
+
+    The log may have been read later than the snapshot was taken: what stood there then was
+    set by the last line before that, if that line tells of it.
+    """
+    translation = translation_of(integrations.get(conn, integration_id))
+    edits = [(line.external_id, line.field, _edit(line)) for line in changes]
+    until = Told({(of, field): e for of, field, e in edits if e.at <= snapshot.as_of})
+    since = Told({(of, field): e for of, field, e in edits})
+    return since.dates(until.dates(snapshot, translation), translation)
 
 
 def _tells_of(line: Change, write: Landed, translation: Translation) -> bool:
@@ -162,19 +147,23 @@ def _is_ours(line: Change, own: Iterable[Change]) -> bool:
 def _covered(
     write: Landed, lines: Sequence[Change], own: Sequence[Change], translation: Translation
 ) -> Change | None:
-    """The line before ours, if it was written after our look and tells of another value."""
+    """What stood there when our write came, if it was set after our look and is not what we saw.
+
+    One value may have been set by several lines, each of them a part.
+    """
     written = write.written
     of_field = [line for line in lines if line.field is write.field]
     mine = [at for at, line in enumerate(of_field) if _tells_of(line, write, translation)]
     before = of_field[: mine[0]] if mine else []
     while before and _is_ours(before[-1], own):
         before.pop()
-    if not before:
+    unseen = [line for line in before if line.at + CUT > written.as_of]
+    if not unseen or not isinstance(written.before, str | None):
         return None
-    line = before[-1]
-    unseen = line.at + CUT > written.as_of and written.before is not NEVER
-    known = isinstance(written.before, str | None) and translation.fits(line, written.before)
-    return line if unseen and not known else None
+    stood = written.before
+    for line in unseen:
+        stood = translation.after(line, stood)
+    return None if stood == written.before else replace(unseen[-1], value=stood)
 
 
 def _edit(line: Change) -> Theirs:

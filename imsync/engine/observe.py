@@ -1,5 +1,6 @@
 """What was learnt of the external side: noted, and compared with what we wrote over."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from imsync.connectors.base import Snapshot
@@ -18,14 +19,17 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
 
     An observation older than what is known of a field says nothing about it, but that it
     may show an edit that a write of ours covered unseen. One that shows a change lets every
-    field that stood still be tried again.
+    field that stood still be tried again. Who was last is not to be guessed: an edit that
+    has no time waits for a look that asks for it, if a conflict turns on it.
     """
     link = links.get(conn, link_id)
     learn(conn, link.integration_id, snapshot, now=now)
     moves.follow(conn, link, snapshot, now=now)
+    states = links.fields(conn, link_id)
+    waiting = _undated(conn, link_id, snapshot, states)
     changed, late = False, dict[Field, Theirs]()
-    for field, state in links.fields(conn, link_id).items():
-        if field not in snapshot.fields:
+    for field, state in states.items():
+        if field not in snapshot.fields or field in waiting:
             continue
         value, known = snapshot.fields[field], state.seen
         if known is not None and snapshot.as_of < known.as_of:
@@ -50,6 +54,34 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
             if write.field is field and covers(write.written, edit):
                 uncover(conn, link_id, write, edit, now=now)
                 break
+
+
+def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> dict[Field, Instant]:
+    """The edits on which a conflict turns and that have no time: since when to look for each.
+
+    Both sides must have changed, and theirs in a way that the snapshot gives no time for.
+    """
+    return _undated(conn, link_id, snapshot, links.fields(conn, link_id))
+
+
+def _undated(
+    conn: Connection, link_id: int, snapshot: Snapshot, states: Mapping[Field, links.FieldState]
+) -> dict[Field, Instant]:
+    shown = {
+        field: state
+        for field, state in states.items()
+        if field in snapshot.fields
+        and field not in snapshot.set_at
+        and state.seen is not None
+        and state.seen.value != snapshot.fields[field]
+        and state.seen.as_of <= snapshot.as_of
+    }
+    edits = incidents.get(conn, links.get(conn, link_id).incident_id).edits if shown else {}
+    return {
+        field: state.seen.as_of
+        for field, state in shown.items()
+        if state.seen is not None and edits[field].at > state.base.at
+    }
 
 
 def learn(conn: Connection, integration_id: str, snapshot: Snapshot, *, now: Instant) -> None:

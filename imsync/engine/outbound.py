@@ -13,7 +13,7 @@ from imsync.core.fields import Field, Instant
 from imsync.engine import giving_up, linking, noting, writing
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
-from imsync.engine.dating import date
+from imsync.engine.dating import date, date_found
 from imsync.engine.writing import Batch
 from imsync.errors import Gone, Refused, Unauthorized, Unavailable
 from imsync.store import (
@@ -128,7 +128,8 @@ class Outbound:
         if service is None:
             return None
         found = await self.account.ask(lambda: self.account.connector.find(key, service))
-        return linking.ours(found, link)
+        snapshot = linking.ours(found, link)
+        return snapshot and await date_found(self.account, link, snapshot)
 
     async def look_up_for(self, claim: Claim, *snapshots: Snapshot) -> None:
         """Learn the names that are about to cross, before anything is decided on them."""

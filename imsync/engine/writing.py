@@ -11,8 +11,8 @@ from imsync.core.maps import NotLookedUp, NoTranslation, ValueMap
 from imsync.core.merge import Decision, Verdict
 from imsync.core.plan import Blocked
 from imsync.engine import acting, linking, log_feed
-from imsync.engine.carry_out import View, block, reconcile, view
-from imsync.engine.observe import observe
+from imsync.engine.carry_out import View, block, decided, reconcile, view
+from imsync.engine.observe import observe, undated
 from imsync.store import incidents, integrations, journal, links, outbox, writes
 from imsync.store.database import Connection
 from imsync.store.outbox import Claim
@@ -36,11 +36,21 @@ def outgoing(conn: Connection, claim: Claim) -> tuple[list[tuple[Field, Value]],
 
 
 def look(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant) -> list[Field]:
-    """Decide on what we have just seen. What no longer differs is no longer owed; the rest is."""
+    """Decide on what we have just seen. What no longer differs is no longer owed; the rest is.
+
+    What is owed anew since the claim has let go of it, waits for its own claim; and so does
+    what an edit without a time stands against.
+    """
+    outbox.give_back(conn, claim, undated(conn, claim.link_id, snapshot).keys() & claim.attempts)
     observe(conn, claim.link_id, snapshot, now=now)
-    decisions = reconcile(conn, claim.link_id, now=now)
+    reconcile(conn, claim.link_id, now=now)
+    decisions = decided(conn, claim.link_id)
     translation = translation_of(conn, claim.link_id)
-    wanted = [field for field in claim.fields if _pushes(decisions.get(field))]
+    wanted = [
+        field
+        for field in claim.fields
+        if _pushes(decisions.get(field)) and outbox.holds(conn, claim, [field])
+    ]
     status = snapshot.fields.get(Field.STATUS)
     if Field.STATUS in wanted:
         current = view(conn, claim.link_id)
@@ -219,6 +229,11 @@ def settle(
         landed = [change for change in changes if _may_be(change, write, translation)]
         if not landed:
             writes.give_up(conn, write.link_id, [write.id])
+            if write.field is Field.DESCRIPTION:
+                # No log tells of notes. It may stand there, so it is written over.
+                links.set_base(
+                    conn, write.link_id, write.field, replace(state.base, platform=NEVER)
+                )
             continue
         # The log may have cut the time; the request had certainly not left before this.
         at = max(landed[-1].at, write.sent_at)

@@ -1,7 +1,7 @@
 """Integrations: one configured connection each, with its secrets and its field rules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from sqlite3 import IntegrityError, Row
 
 from imsync.core.fields import DEFAULT_OWNER, Field, Instant, Side
@@ -248,7 +248,7 @@ def strict_rules(conn: Connection, field: Field) -> dict[str, Rule]:
 
 
 def _integration(row: Row) -> Integration:
-    values = {one.name: row[one.name] for one in fields(Integration)}
+    values = {name: row[name] for name in Integration.__slots__}
     values["sync_direction"] = Direction(row["sync_direction"])
     values["conflict_strategy"] = Strategy(row["conflict_strategy"])
     for name in ("sync_escalations", "sync_notes", "enabled"):

@@ -144,6 +144,22 @@ def waiting(conn: Connection, integration_id: str) -> list[Link]:
     return [_link(row) for row in rows]
 
 
+def unnamed(conn: Connection, integration_id: str, field: Field, kind: str) -> dict[int, str]:
+    """Per link: the id last seen in this field that nothing was decided on, and nobody can name."""
+    rows = conn.execute(
+        "SELECT s.link_id, s.id FROM ("
+        "  SELECT f.link_id, SUBSTR(f.external, 2, LENGTH(f.external) - 2) AS id"
+        "    FROM link_fields f JOIN links l ON l.id = f.link_id"
+        "   WHERE l.integration_id = :integration AND l.state = 'linked' AND f.field = :field"
+        "     AND f.external <> 'null' AND f.external <> COALESCE(f.base_external, '')) s"
+        " WHERE NOT EXISTS (SELECT 1 FROM directory d WHERE d.integration_id = :integration"
+        "                    AND d.kind = :kind AND d.external_id = s.id)"
+        " ORDER BY s.link_id",
+        {"integration": integration_id, "field": field, "kind": kind},
+    )
+    return {row["link_id"]: row["id"] for row in rows}
+
+
 def connect(conn: Connection, id_: int, *, external_id: str, external_url: str | None) -> None:
     """Say which external incident the link leads to."""
     conn.execute(

@@ -70,9 +70,15 @@ def owe(conn: Connection, link_id: int, what: str, *, handicap: int, now: Instan
 
 
 def disown(conn: Connection, link_id: int, what: str) -> None:
-    """Nothing is owed after all. What is being sent stays: its outcome decides anew."""
+    """Nothing is owed after all. What is being sent or in doubt stays: its outcome decides anew.
+
+    Everything else of the link waits for that outcome, and nobody asks for it but who owes.
+    """
     conn.execute(
-        "DELETE FROM outbox WHERE link_id = ? AND what = ? AND state = 'pending'", (link_id, what)
+        "DELETE FROM outbox AS o WHERE o.link_id = ? AND o.what = ? AND o.state = 'pending'"
+        " AND NOT EXISTS (SELECT 1 FROM writes w WHERE w.link_id = o.link_id"
+        "                  AND w.field = o.what AND w.state IN ('sending', 'unknown'))",
+        (link_id, what),
     )
 
 

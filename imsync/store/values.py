@@ -3,6 +3,8 @@
 import json
 from typing import cast
 
+import orjson
+
 from imsync.core.fields import NEVER, Known, Value
 
 
@@ -16,7 +18,7 @@ def known_text(value: Known) -> str | None:
 
 
 def value_of(text: str) -> Value:
-    return cast(Value, json.loads(text))
+    return cast(Value, orjson.loads(text))
 
 
 def known_of(text: str | None) -> Known:

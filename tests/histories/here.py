@@ -6,6 +6,7 @@ seed is the same history, always, and thousands of them fit into a minute.
 
 import sqlite3
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -20,7 +21,8 @@ from imsync.engine.limiter import Limiter
 from imsync.engine.outbound import Outbound
 from imsync.store import integrations, schema
 from imsync.store.database import Connection, Database
-from tests.histories.elsewhere import Elsewhere, Road
+from tests.histories.elsewhere import Elsewhere
+from tests.histories.road import Road
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,22 +90,38 @@ class Permits(Limiter):
         """The clock of a history moves by itself."""
 
 
-_EMPTY: list[Connection] = []
+_SPARE: list[Connection] = []
 
 
 def database() -> Here:
-    """A new database, from one that has the schema already."""
-    if not _EMPTY:
-        _EMPTY.append(sqlite3.connect(":memory:", isolation_level=None))
-        schema.upgrade(_EMPTY[0])
+    """An empty database: one that was given back, or a new one."""
+    if _SPARE:
+        return Here(_SPARE.pop())
     conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
-    _EMPTY[0].backup(conn)
+    schema.upgrade(conn)
     conn.row_factory = sqlite3.Row
     conn.execute("PRAGMA foreign_keys = ON")
     return Here(conn)
 
 
+def give_back(db: Here) -> None:
+    """Empty it for the next history: its statements are prepared already, which is half the cost."""
+    conn = db.conn
+    conn.execute("PRAGMA foreign_keys = OFF")
+    for row in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+        conn.execute(f"DELETE FROM {row['name']}")
+    conn.execute("PRAGMA foreign_keys = ON")
+    _SPARE.append(conn)
+
+
 Step = Coroutine[Any, Any, bool]
+
+
+def drive(step: Coroutine[Any, Any, object]) -> None:
+    """Make all turns of something that nobody interrupts."""
+    with suppress(StopIteration):
+        while True:
+            step.send(None)
 
 
 @dataclass
@@ -118,6 +136,7 @@ class Crew:
     def go_on(self, name: str, turns: int) -> bool | None:
         """Make so many turns of that loop's step; what it returned, None if it is not done."""
         step = self.steps.pop(name, None) or self.loops[name].step()
+        self.road.asking = name
         for _ in range(turns):
             try:
                 step.send(None)
@@ -149,7 +168,7 @@ def crew(
     max_attempts: int,
     trouble: float,
 ) -> Crew:
-    road = Road(there, turn, trouble)
+    road = Road(there, turn, trouble, offset=there.skew)
     account = Account(
         integration=integrations.get(db.conn, id_),
         connector=road,

@@ -1,147 +1,105 @@
-"""What must be true in the end, told from both sides' own histories and the conflict records."""
+"""What must be true in the end, told from both sides' own histories and the conflict records.
+
+Each complaint begins with its kind: bug, unrest, doubt, double, held, differ, blind, base,
+lost, winner, time, echo.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from imsync.connectors.base import Kind
-from imsync.connectors.pagerduty import mapping
-from imsync.core.fields import Field, Value
-from imsync.core.maps import NotLookedUp, NoTranslation, ValueMap
+from imsync.core.fields import Field
 from imsync.core.merge import Direction, Strategy
-from imsync.store import conflicts, incidents, integrations, links, writes
-from imsync.store.links import FieldState, Link
-from tests.histories.elsewhere import POLICIES, PRIORITIES, USERS, Elsewhere, Row
-from tests.histories.history import SYNCED, History
+from imsync.store import conflicts, incidents, integrations, writes
+from tests.histories import acts
+from tests.histories.history import History
+from tests.histories.losses import lost
+from tests.histories.pairs import Pair, alike, pairs_of
+from tests.histories.winners import wrong_winners
 
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """Everyone and everything there is over there."""
-
-    there: Elsewhere
-
-    def id_of(self, kind: Kind, name: str) -> str:
-        known = USERS if kind is Kind.USER else POLICIES
-        if name not in known:
-            raise NoTranslation(name)
-        return known[name]
-
-    def name_of(self, kind: Kind, id_: str) -> str:
-        for name, known in (USERS if kind is Kind.USER else POLICIES).items():
-            if known == id_:
-                return name
-        raise NotLookedUp(id_)
-
-    def names(self, kind: Kind) -> Sequence[str]:
-        return PRIORITIES if kind is Kind.PRIORITY and self.there.has_priorities else ()
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One linked pair of incidents, in the end."""
-
-    index: int
-    link: Link
-    row: Row
-    maps: dict[Field, ValueMap]
-    states: dict[Field, FieldState]
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """An edit that somebody made: where (-1 is the platform), over what they saw."""
-
-    n: int
-    side: int
-    field: Field
-    old: Value
-    new: Value
-    by: str
+OBSERVED = tuple(field for field in Field if field is not Field.DESCRIPTION)
+"""A description is written there and never looked at."""
 
 
 def check(history: History) -> list[str]:
     """Settle, be quiet, and say everything that is not as it should be."""
-    history.settle()
+    acts.settle(history)
     found = list(_ends(history))
-    before = _standing(history)
-    history.quiet()
-    after = _standing(history)
+    before = history.standing()
+    acts.quiet(history)
+    after = history.standing()
     if before != after:
-        found.append(f"echo: quiet rounds changed {set(before) ^ set(after)}")
-    return found
+        found.append(f"echo: quiet rounds changed {sorted(set(before) ^ set(after))}")
+    return [*found, *_echoes(history)]
 
 
-def _standing(history: History) -> list[str]:
-    there = [f"{one.name}: {one.writes} writes" for one in history.there]
-    rows = history.db.conn.execute(
-        "SELECT incident_id, field, value FROM incident_fields ORDER BY incident_id, field"
-    )
-    known = {(row["incident_id"], row["field"]): row["value"] for row in rows}
-    count = len({number for number, _ in known})
-    return [*there, f"{count} incidents", *(f"{key}: {value!r}" for key, value in known.items())]
+def broken(history: History) -> list[str]:
+    """What must never be, not even in the middle of a story."""
+    return [*_bugs(history), *_doubles(history)]
 
 
 def _ends(history: History) -> Iterator[str]:
-    conn = history.db.conn
-    if history._owing():
+    conn, pairs = history.db.conn, list(pairs_of(history))
+    if history.owing():
         yield "unrest: something is still owed, or not applied"
-    for row in conn.execute(
-        "SELECT * FROM dead_letters WHERE code IN ('bug', 'unusable_delivery')"
-    ):
-        yield f"bug: {row['message']}"
-    pairs = list(_pairs(history))
-    yield from _doubles(history, pairs)
+    yield from _bugs(history)
+    yield from _doubles(history)
+    yield from _orphans(history, pairs)
     for pair in pairs:
         if writes.unsettled(conn, pair.link.id):
             yield f"doubt: a write of link {pair.link.id} was never settled"
-        for field in SYNCED:
+        yield from _holds(history, pair)
+        yield from _description_differs(history, pair)
+        for field in OBSERVED:
             yield from _differs(history, pair, field)
-    for number in {pair.link.incident_id for pair in pairs}:
+    for number in sorted({pair.link.incident_id for pair in pairs}):
         of_it = [pair for pair in pairs if pair.link.incident_id == number]
-        for field in SYNCED:
-            yield from _lost(history, number, of_it, field)
+        for field in OBSERVED:
+            yield from lost(history, number, of_it, field)
+    yield from wrong_winners(history, pairs)
 
 
-def _pairs(history: History) -> Iterator[Pair]:
-    conn = history.db.conn
-    for index, there in enumerate(history.there):
-        for link in links.every(conn, f"int_{index}"):
-            if link.state != "linked" or link.external_id is None:
-                continue
-            maps = dict(mapping.maps(Directory(there)))
-            states = dict(links.fields(conn, link.id))
-            yield Pair(index, link, there.rows[link.external_id], maps, states)
+def _bugs(history: History) -> Iterator[str]:
+    rows = history.db.conn.execute(
+        "SELECT * FROM dead_letters WHERE code IN ('bug', 'unusable_delivery')"
+    )
+    for row in rows:
+        yield f"bug: {row['message']}"
 
 
-def _doubles(history: History, pairs: Sequence[Pair]) -> Iterator[str]:
-    conn = history.db.conn
-    linked = {pair.row.id for pair in pairs}
+def _echoes(history: History) -> Iterator[str]:
+    """Nobody writes what is there: not what the look has just shown, nor what it believed."""
+    for there in history.there:
+        for one in there.idle:
+            yield f"echo: wrote {one}, which it had just seen there"
+    rows = history.db.conn.execute("SELECT * FROM writes WHERE before = value ORDER BY id")
+    for row in rows:
+        yield f"echo: wrote {row['value']} as {row['field']} of link {row['link_id']} over the same"
+
+
+def _doubles(history: History) -> Iterator[str]:
     for there in history.there:
         keys = [row.key for row in there.rows.values() if row.key]
         if len(keys) != len(set(keys)):
             yield f"double: {there.name} has two incidents of one of ours: {keys}"
-        for row in there.rows.values():
-            if row.key and row.id not in linked:
-                yield f"double: {row.id} was created for {row.key} and is not linked"
-    seen = conn.execute("SELECT COUNT(*) AS n FROM incidents").fetchone()["n"]
+    (seen,) = history.db.conn.execute("SELECT COUNT(*) FROM incidents").fetchone()
     mine = {edit.number for edit in history.edits if edit.old is None and edit.field == "title"}
     theirs = [row for there in history.there for row in there.rows.values() if not row.key]
     if seen > len(mine) + len(theirs):
         yield f"double: {seen} incidents here, {len(mine)} declared, {len(theirs)} there"
 
 
-def _agree(map_: ValueMap, here: Value, there: Value) -> bool:
-    try:
-        return map_.decode(there, given=here) == here
-    except NoTranslation:
-        return False
+def _orphans(history: History, pairs: Sequence[Pair]) -> Iterator[str]:
+    linked = {pair.row.id for pair in pairs}
+    for there in history.there:
+        for row in there.rows.values():
+            if row.key and row.id not in linked:
+                yield f"double: {row.id} was created for {row.key} and is not linked"
 
 
-def _alike(map_: ValueMap, here: Value, there: Value) -> bool:
-    try:
-        return map_.encode(here) == there or _agree(map_, here, there)
-    except NoTranslation:
-        return False
+def _holds(history: History, pair: Pair) -> Iterator[str]:
+    strategy = integrations.get(history.db.conn, f"int_{pair.index}").conflict_strategy
+    for field in sorted(conflicts.held(history.db.conn, pair.link.id)):
+        if strategy is not Strategy.MANUAL_REVIEW:
+            yield f"held: {field} of link {pair.link.id}, though nobody is to be asked"
 
 
 def _excuse(history: History, pair: Pair, field: Field) -> str | None:
@@ -149,9 +107,7 @@ def _excuse(history: History, pair: Pair, field: Field) -> str | None:
     conn, state = history.db.conn, pair.states[field]
     integration = integrations.get(conn, f"int_{pair.index}")
     if field in conflicts.held(conn, pair.link.id):
-        if integration.conflict_strategy is Strategy.MANUAL_REVIEW:
-            return "held"
-        return None
+        return "held"
     if state.blocked:
         return f"blocked: {state.blocked}"
     if integration.sync_direction is not Direction.BIDIRECTIONAL:
@@ -167,16 +123,12 @@ def _excuse(history: History, pair: Pair, field: Field) -> str | None:
 
 
 def _differs(history: History, pair: Pair, field: Field) -> Iterator[str]:
-    conn, state = history.db.conn, pair.states[field]
-    if field in conflicts.held(conn, pair.link.id):
-        integration = integrations.get(conn, f"int_{pair.index}")
-        if integration.conflict_strategy is not Strategy.MANUAL_REVIEW:
-            yield f"held: {field} of link {pair.link.id}, though nobody is to be asked"
+    state = pair.states[field]
     if _excuse(history, pair, field) is not None:
         return
-    edit = incidents.get(conn, pair.link.incident_id).edits[field]
+    edit = incidents.get(history.db.conn, pair.link.incident_id).edits[field]
     here, there = edit.value, pair.row[field]
-    if not _alike(pair.maps[field], here, there):
+    if not alike(pair.maps[field], here, there):
         yield f"differ: {field} of link {pair.link.id}: {here!r} here, {there!r} there"
     elif state.seen is None or state.seen.value != there:
         yield f"blind: {field} of link {pair.link.id} is {there!r}, we believe {state.seen}"
@@ -186,91 +138,13 @@ def _differs(history: History, pair: Pair, field: Field) -> Iterator[str]:
         yield f"base: {field} of link {pair.link.id}: {state.base}, not {edit} and {there!r}"
 
 
-def _lost(history: History, number: int, pairs: Sequence[Pair], field: Field) -> Iterator[str]:
-    """Every edit that was accepted is the value in the end, or was seen, or is on record."""
-    conn = history.db.conn
-    maps = {pair.index: pair.maps[field] for pair in pairs}
-    made = sorted(_made(history, number, pairs, field), key=lambda one: one.n)
-    records = [
-        one for one in conflicts.page(conn, limit=500, incident_id=number) if one.field is field
-    ]
-    final = {-1: incidents.get(conn, number)[field]}
-    final |= {pair.index: pair.row[field] for pair in pairs}
-
-    def shows(side: int, value: Value, edit: Made) -> bool:
-        """Whether that value on that side shows this edit."""
-        if side == edit.side:
-            return value == edit.new
-        if side == -1:
-            return _alike(maps[edit.side], value, edit.new)
-        if edit.side == -1:
-            return _alike(maps[side], edit.new, value)
-        return value == edit.new or _reads(maps[side], value) == _reads(maps[edit.side], edit.new)
-
-    for edit in made:
-        if edit.by == "itself" or shows(edit.side, final[edit.side], edit):
-            continue
-        later = [one for one in made if one.n > edit.n]
-        if any(shows(one.side, one.old, edit) for one in later):
-            continue
-        if any(
-            shows(side, value, edit)
-            for one in records
-            for side, value in (
-                (-1, one.platform.value),
-                (_index(pairs, one.link_id), one.external.value),
-            )
-            if side is not None
-        ):
-            continue
-        if edit.side == -1 and edit.new is None and _filled_in(edit, pairs, history):
-            continue
-        if edit.side != -1 and _was_no_news(history, made, edit, pairs):
-            continue
-        yield (
-            f"lost: {field} {edit.new!r} (over {edit.old!r}, #{edit.n}, by {edit.by})"
-            f" on side {edit.side} of INC-{number}; it ends as {final}"
-        )
-
-
-def _reads(map_: ValueMap, value: Value) -> Value:
-    try:
-        return map_.decode(value, given=None)
-    except NoTranslation:
-        return None
-
-
-def _index(pairs: Sequence[Pair], link_id: int) -> int | None:
-    return next((pair.index for pair in pairs if pair.link.id == link_id), None)
-
-
-def _was_no_news(history: History, made: Sequence[Made], edit: Made, pairs: Sequence[Pair]) -> bool:
-    """Set back between two looks, or what we were writing anyway: not counted as an edit."""
-    if any(o.side == edit.side and o.n < edit.n and o.old == edit.new for o in made):
-        return True
-    rows = history.db.conn.execute(
-        "SELECT json_extract(value, '$') AS value FROM writes WHERE link_id IN"
-        f" ({', '.join('?' * len(pairs))}) AND field = ?",
-        [*(pair.link.id for pair in pairs), edit.field],
-    )
-    return any(row["value"] == edit.new for row in rows)
-
-
-def _filled_in(edit: Made, pairs: Sequence[Pair], history: History) -> bool:
-    """Nobody was assigned here when it was created there: whoever is on call there then is."""
-    return any(
-        line.old is None and line.by == "PROBOT" and line.n > edit.n
-        for pair in pairs
-        for line in history.there[pair.index].lines
-        if line.external_id == pair.row.id
-    )
-
-
-def _made(history: History, number: int, pairs: Sequence[Pair], field: Field) -> Iterator[Made]:
-    for edit in history.edits:
-        if (edit.number, edit.field) == (number, field):
-            yield Made(edit.n, -1, field, edit.old, edit.new, "me")
-    for pair in pairs:
-        for line in history.there[pair.index].lines:
-            if (line.external_id, line.field) == (pair.row.id, field) and line.by != "PROBOT":
-                yield Made(line.n, pair.index, field, line.old, line.new, line.by)
+def _description_differs(history: History, pair: Pair) -> Iterator[str]:
+    """It stands in one note of ours, or is what the incident was created with."""
+    field, row = Field.DESCRIPTION, pair.row
+    if _excuse(history, pair, field) is not None:
+        return
+    here = incidents.get(history.db.conn, pair.link.incident_id)[field]
+    there = [note.text for note in row.notes] or [row.details or ""]
+    wanted = pair.description_note(here or "") if row.notes else here or ""
+    if there != [wanted]:
+        yield f"differ: {field} of link {pair.link.id}: {here!r} here, {there!r} there"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from imsync.connectors.base import Change, Directory, Kind, Snapshot
@@ -47,11 +48,19 @@ def maps(directory: Directory, custom: Custom = AS_IT_IS) -> Mapping[Field, Valu
     return {
         Field.TITLE: Line(TITLE_LIMIT),
         Field.DESCRIPTION: Same(),
-        Field.SEVERITY: Severities.of(priorities, custom),
+        Field.SEVERITY: (
+            Severities.of(priorities, custom) if custom else _own_severities(tuple(priorities))
+        ),
         Field.STATUS: _status(custom),
         Field.ASSIGNED_TO: Known(directory, Kind.USER),
         Field.ESCALATION_POLICY: Known(directory, Kind.ESCALATION_POLICY),
     }
+
+
+@lru_cache
+def _own_severities(priorities: tuple[str, ...]) -> Severities:
+    """Every unit of work asks anew, and an account's priorities hardly ever change."""
+    return Severities.of(priorities)
 
 
 def _status(custom: Custom) -> Choice:
@@ -126,6 +135,14 @@ def fits(change: Change, value: Value) -> bool:
     if change.field is not Field.SEVERITY or value is None:
         return change.value == value
     return change.value in (value, *filter(None, in_parts(value)))
+
+
+def after(change: Change, value: Value) -> Value:
+    """What a change makes of the value that it meets: the log tells a severity in its parts."""
+    if change.field is not Field.SEVERITY or change.value is None or value is None:
+        return change.value
+    (urgency, priority), (had_urgency, had_priority) = in_parts(change.value), in_parts(value)
+    return " ".join(filter(None, (urgency or had_urgency, priority or had_priority)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,9 @@ class PagerDutyTranslation:
     def fits(self, change: Change, value: Value) -> bool:
         return mapping.fits(change, value)
 
+    def after(self, change: Change, value: Value) -> Value:
+        return mapping.after(change, value)
+
 
 def _priority_id(directory: Directory) -> Callable[[str], str | None]:
     def id_of(name: str) -> str | None:
