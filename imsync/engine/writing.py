@@ -54,9 +54,9 @@ def look(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant) ->
     status = snapshot.fields.get(Field.STATUS)
     if Field.STATUS in wanted:
         current = view(conn, claim.link_id)
-        status = current.maps[Field.STATUS].encode(current.incident[Field.STATUS])
+        status = _status(current)
         # What the new status would set there by itself is ours to say, in the same request.
-        for field in translation.resets(snapshot, status):
+        for field in _resets(current, snapshot):
             if field not in wanted and _can_say(current, field):
                 if field not in claim.attempts:
                     outbox.join(conn, claim, field, now=now)
@@ -68,6 +68,16 @@ def look(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant) ->
         if field not in wanted:
             outbox.settle(conn, claim, [field])
     return wanted
+
+
+def _status(current: View) -> Value:
+    return current.maps[Field.STATUS].encode(current.incident[Field.STATUS])
+
+
+def _resets(current: View, snapshot: Snapshot) -> Sequence[Field]:
+    """What writing our status would set there by itself."""
+    translation = TRANSLATIONS[current.integration.integration_type]
+    return translation.resets(snapshot, _status(current))
 
 
 def _pushes(decision: Decision | Blocked | None) -> bool:
@@ -91,6 +101,7 @@ def prepare(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant)
     wanted = look(conn, claim, snapshot, now=now)
     current = view(conn, claim.link_id)
     sending: dict[Field, Write] = {}
+    unseen = _resets(current, snapshot) if Field.STATUS in wanted else ()
     for field in wanted:
         seen, edit = current.standings[field].seen, current.standings[field].platform
         try:
@@ -103,7 +114,7 @@ def prepare(conn: Connection, claim: Claim, snapshot: Snapshot, *, now: Instant)
             conn,
             claim.link_id,
             field,
-            before=seen.value if seen else NEVER,
+            before=seen.value if seen and field not in unseen else NEVER,
             as_of=seen.as_of if seen else current.link.created_at,
             value=value,
             edit=edit,
@@ -121,7 +132,7 @@ def _batches(
     has a request of its own.
     """
     integration, status = current.integration, sending.get(Field.STATUS)
-    resets = translation_of(conn, current.link.id).resets(snapshot, status.value) if status else ()
+    resets = _resets(current, snapshot) if status else ()
     found: dict[tuple[bool, str | None], Batch] = {}
     for field, write in sending.items():
         maker = status if status and field in resets else write
