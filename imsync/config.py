@@ -60,7 +60,13 @@ class Settings(BaseSettings):
         "text", description="text for people, json for machines"
     )
     drift_interval: float = Key(
-        60, ge=1, le=86_400, description="seconds between looks at what no webhook tells"
+        60, ge=1, le=86_400, description="seconds between looks at who edited what there"
+    )
+    sweep_interval: float = Key(
+        300, ge=1, le=86_400, description="seconds between looks at everything that is open there"
+    )
+    rate_limit_share: float = Key(
+        0.5, gt=0, le=1, description="how much of an integration's rate limit may go into looking"
     )
     max_attempts: int = Key(
         12, ge=1, le=100, description="tries before a write or a delivery becomes a dead letter"

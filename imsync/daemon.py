@@ -89,6 +89,8 @@ async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> No
             now=now,
             rng=rng,
             drift_interval=settings.drift_interval,
+            sweep_interval=settings.sweep_interval,
+            rate_limit_share=settings.rate_limit_share,
             max_attempts=settings.max_attempts,
         )
         stack.push_async_callback(fleet.stop)

@@ -100,7 +100,7 @@ class Town:
         raise AssertionError(f"not quiet after {rounds} rounds")
 
     async def sweep(self) -> None:
-        assert await self.crew.drift.step()
+        assert await self.crew.drift.step(whole=True)
         await self.settle()
 
     # --- this side
@@ -245,6 +245,11 @@ class Town:
         found: list[Json] = answer["incidents"]
         return found
 
+    async def titles(self) -> list[str]:
+        """Of all incidents here, in alphabetical order."""
+        found = await self.db.read(incidents.page, limit=500)
+        return sorted(one[Field.TITLE] or "" for one in found)
+
     def user(self, index: int) -> Mapping[str, str]:
         found: Mapping[str, str] = self.account["users"][index]
         return found
@@ -265,6 +270,8 @@ async def town_of(
             now=clock,
             rng=rng,
             drift_interval=60,
+            sweep_interval=300,
+            rate_limit_share=0.5,
             max_attempts=5,
         )
         context = Context(

@@ -72,6 +72,7 @@ class _IntegrationSettings(_Body):
     from_email: Email | None = None
     default_service: Line | None = None
     enabled: bool = True
+    import_open: Literal["all", "mapped", "none"] = "none"
 
 
 class NewIntegration(_IntegrationSettings):
@@ -101,6 +102,12 @@ class NewMap(_Body):
 class NewServiceMapping(_Body):
     pd_service: Line
     incident_type: Line
+
+
+class DriftAnswer(_Body):
+    """`accept`: the next sweep may change very much at once."""
+
+    accept: bool = False
 
 
 class NewRule(_Body):

@@ -108,6 +108,7 @@ def integration(row: Integration, *, has_secret: bool, public_url: str) -> Shape
         "from_email": row.from_email,
         "default_service": row.default_service,
         "enabled": row.enabled,
+        "import_open": row.import_open,
         "state": row.state,
         "webhook_url": f"{public_url}/api/v1/webhooks/{row.id}",
         "has_token": row.token is not None,

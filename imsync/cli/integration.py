@@ -7,7 +7,7 @@ import asyncclick as click
 
 from imsync.cli.ask import agreed
 from imsync.cli.client import Daemon, Json
-from imsync.cli.options import DIRECTION, NAME, STRATEGY, command, given, limit, yes
+from imsync.cli.options import DIRECTION, NAME, STRATEGY, Word, command, given, limit, yes
 from imsync.cli.output import REFUSED, Output, how_many
 from imsync.cli.plan import asked, changed, rehearsable
 from imsync.cli.secret import choose_secret
@@ -15,6 +15,7 @@ from imsync.cli.table import cell, facts, table
 from imsync.errors import NotFound
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+SCOPE = Word("all", "mapped", "none")
 CLEARABLE = ("webhook_secret", "from_email", "default_service")
 
 
@@ -38,6 +39,9 @@ CLEARABLE = ("webhook_secret", "from_email", "default_service")
 @click.option("--from-email", metavar="EMAIL", help="Who acts there when nobody known does.")
 @click.option("--default-service", metavar="ID", help="Where our incidents are created.")
 @click.option("--enabled", type=bool, metavar="true|false")
+@click.option(
+    "--import", "import_open", type=SCOPE, help="Which incidents that are open there already."
+)
 @rehearsable
 async def configure(
     daemon: Daemon,
@@ -165,7 +169,14 @@ def describe(integration: Json) -> Output:
                 *("id", "slug", "name", "integration_type", "organization_id", "base_url"),
                 *("sync_direction", "conflict_strategy", "sync_escalations", "sync_notes"),
                 *("rate_limit", "backoff_multiplier", "from_email", "default_service"),
-                *("enabled", "state", "has_token", "has_webhook_secret", "webhook_url"),
+                *(
+                    "enabled",
+                    "import_open",
+                    "state",
+                    "has_token",
+                    "has_webhook_secret",
+                    "webhook_url",
+                ),
                 *("created_at", "updated_at"),
             )
         ],

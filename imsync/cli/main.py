@@ -14,6 +14,7 @@ from imsync import __version__
 from imsync.cli import (
     conflict,
     dead_letter,
+    drift,
     explain,
     health,
     incident,
@@ -69,6 +70,7 @@ im = group(
                 health.links,
                 health.sync_status,
                 dead_letter.dlq,
+                drift.drift,
                 group(
                     "field-ownership",
                     "Who owns which field.",

@@ -21,14 +21,15 @@ class Bell:
         self.stopped = True
         self._rung.set()
 
-    async def wait(self, timeout: float) -> None:
-        """Until it rings, is stopped, or `timeout` seconds have passed."""
+    async def wait(self, timeout: float) -> bool:
+        """Until it rings, is stopped, or `timeout` seconds have passed. Whether it rang."""
         if self.stopped:
-            return
+            return False
         try:
             async with asyncio.timeout(max(0.0, timeout)):
                 await self._rung.wait()
         except TimeoutError:
-            return
+            return False
         finally:
             self._rung.clear()
+        return not self.stopped

@@ -31,6 +31,7 @@ DEFAULTS: Mapping[str, object] = {
     "rate_limit": 900,  # of PagerDuty's 960 a minute: others may use the same token
     "backoff_multiplier": 2.0,
     "enabled": True,
+    "import_open": "none",
 }
 
 

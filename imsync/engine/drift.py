@@ -1,59 +1,81 @@
 """Drift: look at the other side -> decide -> apply. What no webhook tells is found here.
 
-The log tells who edited what since it was last read; a sweep lists what is open there and
-fetches what was open and is no longer listed, or was edited though it is closed. Both run
-when the daemon starts, for whatever happened while it was away, and at an interval.
+The log is polled at a short interval: it tells who edited what since it was last read, and
+costs calls in proportion to what changed. A sweep lists what is open there and fetches what
+was open and is no longer listed; it is made at a longer interval, and at once when the daemon
+starts or the bell rings, for then there was a gap. Both keep to a share of the rate limit.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
-from imsync.connectors.base import LOOKED_UP, Change, Check, Kind, Snapshot
-from imsync.core.fields import Instant
-from imsync.core.merge import Verdict
-from imsync.engine import inbound, linking, log_feed
+from imsync.connectors.base import Change, Check, Snapshot
+from imsync.core import brake
+from imsync.engine import linking, log_feed
 from imsync.engine.account import Account, Need, needs
 from imsync.engine.bell import Bell
-from imsync.engine.carry_out import reconcile, release_quiet
+from imsync.engine.carry_out import release_quiet
 from imsync.engine.dating import date
+from imsync.engine.limiter import Limiter
 from imsync.engine.log_feed import Told
-from imsync.engine.observe import observe, undated
+from imsync.engine.sweeping import (
+    Met,
+    apply,
+    decide,
+    polled,
+    rehearsed,
+    stop,
+    swept,
+    turning,
+    unmet,
+    unnamed,
+)
 from imsync.errors import ExternalError, Gone, Unauthorized
-from imsync.store import directory, integrations, links, outbox, writes
-from imsync.store.database import Connection
-from imsync.store.links import Link
+from imsync.store import integrations, links
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-_MISSING_FOR = 600_000
-"""How long (ms) a name that was not found is taken not to exist."""
+_SINGLY = 20
+"""So many edited incidents are fetched one by one; more are found by listing what is open."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Drift:
-    """The loop that sweeps one integration. `outbound` is rung for what it finds owed."""
+    """The loop that polls and sweeps one integration. `outbound` is rung for what it finds owed."""
 
     account: Account
     bell: Bell
     outbound: Bell
-    interval: float  # seconds
+    share: Limiter  # what of the rate limit is for looking
+    interval: float  # seconds between polls
+    sweep_interval: float  # seconds between sweeps
+    accepted: bool = False  # a person has said that the next sweep may change very much
 
     async def run(self) -> None:
+        gap = True
         while not self.bell.stopped:
-            await self.step()
-            await self.bell.wait(self.interval)
+            await self.step(whole=gap)
+            gap = await self.bell.wait(self.interval)
 
-    async def step(self) -> bool:
-        """Make one sweep. False if it could not be finished; the next one tries again."""
+    async def step(self, *, whole: bool = False) -> bool:
+        """Poll, and sweep if that is due (or asked for as `whole`).
+
+        False if it could not be finished; the next one tries again.
+        """
         account = self.account
         try:
-            if await account.suspended() and not await self.resume():
-                return False
+            if await account.suspended():
+                if not await self.resume():
+                    return False
+                whole = True
             await account.db.run(release_quiet, account.id, now=account.now())
-            await account.load_priorities()
-            read_to = account.now()
-            met = await self.sweep(await self.read_log())
+            whole = whole or await self.is_due()
+            if not await self.look(whole=whole):
+                return False
             await self.read_names()
         except Unauthorized as error:
             await account.suspend(error)
@@ -61,9 +83,14 @@ class Drift:
         except ExternalError as error:
             log.warning("%s: the sweep stopped: %s", account.integration.slug, error)
             return False
-        await account.db.run(swept, account.id, met, read_to=read_to, now=account.now())
         self.outbound.ring()
         return True
+
+    async def is_due(self) -> bool:
+        """Whether the last sweep is long enough ago; one that was stopped was none."""
+        current = await self.account.db.read(integrations.get, self.account.id)
+        last = current.last_sweep_at
+        return last is None or self.account.now() - last >= self.sweep_interval * 1_000
 
     async def resume(self) -> bool:
         """Test a suspended integration; go on with it if it is well again."""
@@ -74,6 +101,38 @@ class Drift:
         await self.account.db.run(integrations.suspend, self.account.id, None)
         return True
 
+    async def look(self, *, whole: bool) -> bool:
+        """Look at what was edited, or (`whole`) at all that is open on either side too.
+
+        False when a sweep would change very much: nothing was decided then.
+        """
+        account = self.account
+        if whole:
+            await account.load_priorities()
+        read_to = account.now()
+        told = await self.read_log()
+        listed = whole or len(told.incidents) > _SINGLY
+        found = await self.list_open() if listed else []
+        more = await self.fetch(told, {one.external_id for one in found}, whole=listed)
+        snapshots = await self.dated([*found, *more], told)
+        if listed and not self.accepted and len(snapshots) > brake.FEW:
+            would = await account.db.run(
+                rehearsed, account.id, snapshots, told.incidents, now=account.now()
+            )
+            if brake.stops(would.drifted, len(snapshots)):
+                await account.db.run(stop, account.id, would, len(snapshots), now=account.now())
+                slug = account.integration.slug
+                log.error("%s: stopped: a sweep would change %d incidents", slug, would.drifted)
+                return False
+        met = Met()
+        for start in range(0, len(snapshots), _AT_ONCE):
+            part = snapshots[start : start + _AT_ONCE]
+            met += await account.db.run(apply, account.id, part, told.incidents, now=account.now())
+        over = partial(swept, open_there=len(found)) if listed else polled
+        await account.db.run(over, account.id, met, read_to=read_to, now=account.now())
+        self.accepted = False
+        return True
+
     async def read_log(self) -> Told:
         """Learn who edited what since the log was last read."""
         account, connector = self.account, self.account.connector
@@ -82,32 +141,36 @@ class Drift:
         changes: list[Change] = []
         start: int | None = 0
         while start is not None:
-            page = await account.ask(lambda at=start: connector.feed(since, at))  # type: ignore[misc]
+            page = await self.ask(lambda at=start: connector.feed(since, at))  # type: ignore[misc]
             changes = [*page.changes, *changes]
             start = page.next
         return await account.db.run(log_feed.read, account.id, changes, now=account.now())
 
-    async def sweep(self, told: Told) -> "Met":
-        """Look at what is open on either side or was edited."""
-        account, connector = self.account, self.account.connector
-        started, met, all_met = account.now(), set[str](), Met()
+    async def list_open(self) -> list[Snapshot]:
+        connector, found = self.account.connector, list[Snapshot]()
         start: int | None = 0
         while start is not None:
-            page = await account.ask(lambda at=start: connector.list_open(at))  # type: ignore[misc]
-            met.update(snapshot.external_id for snapshot in page.items)
-            all_met += await self.look_at(page.items, told)
+            page = await self.ask(lambda at=start: connector.list_open(at))  # type: ignore[misc]
+            found += page.items
             start = page.next
-        for link in await account.db.read(unmet, account.id, told.incidents, met):
-            external_id = link.external_id
-            if external_id is None or link.created_at >= started:
+        return found
+
+    async def fetch(self, told: Told, met: set[str], *, whole: bool) -> list[Snapshot]:
+        """Look singly at what was edited, or (`whole`) is believed open, and is not yet met."""
+        account, connector = self.account, self.account.connector
+        started, found = account.now(), list[Snapshot]()
+        wanted = await account.db.read(unmet, account.id, told, met, whole=whole)
+        for external_id in wanted:
+            link = await account.db.read(links.to, account.id, external_id)
+            if link is not None and link.created_at >= started:
                 continue
             try:
-                snapshot = await account.ask(lambda id_=external_id: connector.fetch(id_))  # type: ignore[misc]
+                found.append(await self.ask(lambda id_=external_id: connector.fetch(id_)))  # type: ignore[misc]
             except Gone as error:
-                await account.db.run(linking.gone, link.id, because=str(error), now=account.now())
-                continue
-            all_met += await self.look_at([snapshot], told)
-        return all_met
+                if link is not None:
+                    because = str(error)
+                    await account.db.run(linking.gone, link.id, because=because, now=account.now())
+        return found
 
     async def read_names(self) -> None:
         """Learn whose ids were seen when nobody could be asked: they may never be shown again."""
@@ -116,7 +179,8 @@ class Drift:
             await account.look_up(Need(kind, id=id_) for id_ in dict.fromkeys(unread.values()))
             await account.db.run(decide, unread, now=account.now())
 
-    async def look_at(self, found: Sequence[Snapshot], told: Told) -> "Met":
+    async def dated(self, found: Iterable[Snapshot], told: Told) -> Sequence[Snapshot]:
+        """What was seen, with the times and the names that are needed to decide on it."""
         account = self.account
         snapshots = [told.dates(snapshot, account.translation) for snapshot in found]
         for at, link in await account.db.read(turning, account.id, snapshots):
@@ -126,105 +190,17 @@ class Drift:
             await account.look_up(wanted)
         except ExternalError as error:
             log.warning("%s: cannot look up: %s", account.integration.slug, error)
-        return await account.db.run(apply, account.id, snapshots, told.incidents, now=account.now())
+        return snapshots
+
+    async def ask(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Make a request within the share that is for looking."""
+        await self.share.acquire()
+        return await self.account.ask(request)
+
+
+_AT_ONCE = 100
+"""So many incidents are decided in one transaction: others wait for it."""
 
 
 def all_well(checks: Iterable[Check]) -> bool:
     return all(check.ok for check in checks)
-
-
-# Units of work.
-
-
-def unmet(
-    conn: Connection, integration_id: str, edited: Iterable[str], met: Collection[str]
-) -> list[Link]:
-    """The links to look at singly: believed open but not listed, or edited since, though closed."""
-    wanted = {link.id: link for link in links.believed_open(conn, integration_id)}
-    for external_id in edited:
-        link = links.to(conn, integration_id, external_id)
-        if link is not None and link.state == "linked":
-            wanted[link.id] = link
-    return [link for _, link in sorted(wanted.items()) if link.external_id not in met]
-
-
-def turning(
-    conn: Connection, integration_id: str, snapshots: Sequence[Snapshot]
-) -> list[tuple[int, Link]]:
-    """Where a conflict turns on an edit that was made since the log was read, and its link."""
-    found = []
-    for at, snapshot in enumerate(snapshots):
-        link = links.to(conn, integration_id, snapshot.external_id)
-        if link is not None and undated(conn, link.id, snapshot):
-            found.append((at, link))
-    return found
-
-
-def unnamed(conn: Connection, integration_id: str) -> dict[Kind, dict[int, str]]:
-    """Per kind and link: the id that was seen last and has no name yet."""
-    return {
-        kind: found
-        for field, kind in LOOKED_UP.items()
-        if (found := links.unnamed(conn, integration_id, field, kind))
-    }
-
-
-def decide(conn: Connection, link_ids: Iterable[int], *, now: Instant) -> None:
-    for link_id in link_ids:
-        reconcile(conn, link_id, now=now)
-
-
-@dataclass(frozen=True, slots=True)
-class Met:
-    """Of all that a sweep met: how many links had drifted, and how many edited ones it left."""
-
-    drifted: int = 0
-    left: int = 0
-
-    def __add__(self, other: "Met") -> "Met":
-        return Met(self.drifted + other.drifted, self.left + other.left)
-
-
-def apply(
-    conn: Connection,
-    integration_id: str,
-    snapshots: Iterable[Snapshot],
-    edited: Collection[str],
-    *,
-    now: Instant,
-) -> Met:
-    """Decide on what was seen.
-
-    A link with a write under way is left alone: the write's own look sees more.
-    """
-    integration = integrations.get(conn, integration_id)
-    drifted = left = 0
-    for snapshot in snapshots:
-        link = links.to(conn, integration_id, snapshot.external_id)
-        if link is None:
-            inbound.unlinked(conn, integration, snapshot, appeared=False, by=None, now=now)
-            continue
-        owed = outbox.owed(conn, link.id)
-        if "sending" in owed.values() or writes.unsettled(conn, link.id):
-            left += snapshot.external_id in edited
-            continue
-        observe(conn, link.id, snapshot, now=now)
-        decisions = reconcile(conn, link.id, now=now)
-        moving = {
-            field
-            for field, decision in decisions.items()
-            if getattr(decision, "verdict", None) in (Verdict.ADOPT, Verdict.PUSH)
-        }
-        drifted += bool(moving - owed.keys())
-    return Met(drifted, left)
-
-
-def swept(
-    conn: Connection, integration_id: str, met: Met, *, read_to: Instant, now: Instant
-) -> None:
-    """The sweep is over. What the log told of a link that was left is yet to be heard again."""
-    integrations.note_sweep(conn, integration_id, now)
-    if not met.left:
-        integrations.note_log_read(conn, integration_id, read_to)
-    integrations.note_healed(conn, integration_id, met.drifted)
-    directory.forget_missing(conn, integration_id, before=Instant(now - _MISSING_FOR))

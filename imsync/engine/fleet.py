@@ -63,6 +63,8 @@ class Fleet:
         now: Callable[[], Instant],
         rng: Random,
         drift_interval: float,
+        sweep_interval: float,
+        rate_limit_share: float,
         max_attempts: int,
     ) -> None:
         self._db = db
@@ -70,6 +72,8 @@ class Fleet:
         self._now = now
         self._rng = rng
         self._drift_interval = drift_interval
+        self._sweep_interval = sweep_interval
+        self._rate_limit_share = rate_limit_share
         self._max_attempts = max_attempts
         self._crews: dict[str, tuple[Crew, list[asyncio.Task[None]]]] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -125,7 +129,14 @@ class Fleet:
             account,
             Inbound(account, Bell(), outbound.bell),
             outbound,
-            Drift(account, Bell(), outbound.bell, self._drift_interval),
+            Drift(
+                account,
+                Bell(),
+                outbound.bell,
+                Limiter(round(integration.rate_limit * self._rate_limit_share), now=self._now),
+                self._drift_interval,
+                self._sweep_interval,
+            ),
         )
 
     async def run(self) -> None:

@@ -224,8 +224,8 @@ def unlinked(
     """An incident that is not linked: ours, one to take in, or none of our business.
 
     One that `appeared` is taken in; one that is merely met is taken in when it came to be
-    after the integration did: then we missed that it appeared. Older ones are imported on
-    request only.
+    after the integration did: then we missed that it appeared. Older ones that are open are
+    taken in as `import_open` says.
     """
     number = linking.incident_of(snapshot.key)
     if number is not None:
@@ -243,7 +243,9 @@ def unlinked(
         and snapshot.created_at is not None
         and snapshot.created_at + CUT >= integration.created_at
     )
-    if not appeared and not missed:
+    mapped = routing.is_mapped(conn, integration, snapshot.service_id)
+    imported = integration.import_open == "all" or (integration.import_open == "mapped" and mapped)
+    if not appeared and not missed and not (snapshot.open and imported):
         return "not linked"
     comes_in, _ = routing.type_for(conn, integration, snapshot.service_id)
     if not comes_in:

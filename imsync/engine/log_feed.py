@@ -30,6 +30,7 @@ class Told:
     """The latest edit by somebody else, per incident and field."""
 
     edits: Mapping[tuple[str, Field], Theirs]
+    strangers: frozenset[str] = frozenset()  # incidents that were triggered and are not linked
 
     @property
     def incidents(self) -> set[str]:
@@ -66,9 +67,12 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
     for change in changes:
         by_incident[change.external_id].append(change)
     told: dict[tuple[str, Field], Theirs] = {}
+    strangers, born = set[str](), translation_of(integration).born
     for external_id, lines in by_incident.items():
         link = links.to(conn, integration_id, external_id)
         if link is None:
+            if any(line.field is Field.STATUS and line.value == born for line in lines):
+                strangers.add(external_id)
             continue
         ours = writes.of_link(conn, link.id)
         own = _own_lines(ours, lines, translation_of(integration))
@@ -78,7 +82,7 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
                 links.note_theirs(conn, link.id, line.field, edit.at)
                 told[external_id, line.field] = edit
         compare(conn, integration, link.id, ours, lines, now=now)
-    return Told(told)
+    return Told(told, frozenset(strangers))
 
 
 def compare(

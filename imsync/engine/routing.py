@@ -27,5 +27,9 @@ def type_for(
     return not mappings or service_id == integration.default_service, None
 
 
+def is_mapped(conn: Connection, integration: Integration, service_id: str | None) -> bool:
+    return any(one.service_id == service_id for one in services.every(conn, integration.id))
+
+
 def _is(incident_type: str | None, mapping: Mapping) -> bool:
     return (incident_type or "").casefold() == mapping.incident_type.casefold()

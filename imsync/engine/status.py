@@ -10,6 +10,7 @@ from imsync.engine.account import Trouble
 from imsync.store import (
     conflicts,
     dead_letters,
+    drift,
     inbox,
     integrations,
     journal,
@@ -18,6 +19,7 @@ from imsync.store import (
     services,
 )
 from imsync.store.database import Connection
+from imsync.store.drift import Brake
 from imsync.store.integrations import Integration
 
 _LAGS = 1_000
@@ -40,7 +42,12 @@ def sync_status(
     problems = [
         *_ours(integration, waiting=waiting),
         *_theirs(integration, trouble, oldest=oldest, now=now),
-        *_for_people(integration, conflicts=pending_conflicts, dead=dead),
+        *_for_people(
+            integration,
+            conflicts=pending_conflicts,
+            dead=dead,
+            braked=drift.braked(conn, integration.id),
+        ),
     ]
     return {
         "integration": integration.slug,
@@ -52,6 +59,11 @@ def sync_status(
         "links": links.count(conn, integration.id),
         "pending": owed,
         "waiting_for_a_service": waiting,
+        "import": {
+            "scope": integration.import_open,
+            "open_there": integration.open_there,
+            "linked": len(links.believed_open(conn, integration.id)),
+        },
         "left_alone": services.count_left_alone(conn, integration.id),
         "pending_inbound": inbox.count_pending(conn, integration.id),
         "oldest_pending_at": oldest,
@@ -104,9 +116,14 @@ def _theirs(
         yield f"an edit has been waiting for {(now - oldest) // 1000} s to be sent"
 
 
-def _for_people(integration: Integration, *, conflicts: int, dead: int) -> Iterator[str]:
+def _for_people(
+    integration: Integration, *, conflicts: int, dead: int, braked: Brake | None
+) -> Iterator[str]:
     """What only a person can go on with."""
     slug = integration.slug
+    if braked:
+        would = f"{braked.would_change} of {braked.met} incidents"
+        yield f"a sweep was stopped: it would change {would}: `im integration drift {slug}`"
     if conflicts:
         what = "conflict waits" if conflicts == 1 else "conflicts wait"
         hint = f"`im conflict list --integration {slug} --status pending`"

@@ -37,6 +37,8 @@ class Integration:
     drift_healed: int
     created_at: Instant
     updated_at: Instant
+    import_open: str  # all | mapped | none: what was open there before this integration was
+    open_there: int | None  # at the last sweep
 
     @property
     def state(self) -> str:
@@ -49,7 +51,7 @@ CHANGEABLE = frozenset(
     {
         "slug", "name", "organization_id", "base_url", "token", "from_email", "default_service",
         "sync_direction", "conflict_strategy", "sync_escalations", "sync_notes", "rate_limit",
-        "backoff_multiplier", "enabled",
+        "backoff_multiplier", "enabled", "import_open",
     }
 )  # fmt: skip
 """What a person may set; the rest is the daemon's."""
@@ -154,8 +156,11 @@ def note_refused_signature(conn: Connection, id_: str) -> None:
     )
 
 
-def note_sweep(conn: Connection, id_: str, at: Instant) -> None:
-    conn.execute("UPDATE integrations SET last_sweep_at = ? WHERE id = ?", (at, id_))
+def note_sweep(conn: Connection, id_: str, at: Instant, *, open_there: int) -> None:
+    conn.execute(
+        "UPDATE integrations SET last_sweep_at = ?, open_there = ? WHERE id = ?",
+        (at, open_there, id_),
+    )
 
 
 _ON_ITS_WAY = 10_000

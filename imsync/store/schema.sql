@@ -32,7 +32,11 @@ CREATE TABLE integrations (
     refused_signatures INTEGER NOT NULL DEFAULT 0,
     drift_healed       INTEGER NOT NULL DEFAULT 0,
     created_at         INTEGER NOT NULL,
-    updated_at         INTEGER NOT NULL
+    updated_at         INTEGER NOT NULL,
+    -- What was open there before the integration was: taken in all, of mapped services, or none.
+    import_open        TEXT NOT NULL DEFAULT 'none'
+    CHECK (import_open IN ('all', 'mapped', 'none')),
+    open_there         INTEGER -- how many incidents were open there at the last sweep
 ) STRICT;
 
 -- Several at once while one is being rotated.
@@ -81,6 +85,14 @@ CREATE TABLE left_alone (
     service_id     TEXT,
     seen_at        INTEGER NOT NULL,
     PRIMARY KEY (integration_id, external_id)
+) STRICT;
+
+-- A sweep that was stopped because it would have changed very much: a person is asked.
+CREATE TABLE brakes (
+    integration_id TEXT    NOT NULL PRIMARY KEY REFERENCES integrations ON DELETE CASCADE,
+    at             INTEGER NOT NULL,
+    would_change   INTEGER NOT NULL,
+    met            INTEGER NOT NULL
 ) STRICT;
 
 -- Names of the other side, looked up once: users, policies, priorities.

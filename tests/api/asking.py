@@ -148,6 +148,8 @@ async def house_of(path: Path | str = ":memory:") -> AsyncIterator[House]:
             now=clock,
             rng=rng,
             drift_interval=60,
+            sweep_interval=300,
+            rate_limit_share=0.5,
             max_attempts=5,
         )
         context = Context(

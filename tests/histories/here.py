@@ -182,6 +182,6 @@ def crew(
     loops: dict[str, Inbound | Outbound | Drift] = {
         "inbound": Inbound(account, bell, bell),
         "outbound": Outbound(account, bell),
-        "drift": Drift(account, bell, bell, 60),
+        "drift": Drift(account, bell, bell, Permits(), 60, 300),
     }
     return Crew(account, road, loops)

@@ -18,7 +18,8 @@ def shape(conn: sqlite3.Connection) -> list[tuple[str, str, str]]:
 
 
 def bare(sql: str) -> str:
-    return " ".join(word for line in sql.splitlines() for word in line.split("--")[0].split())
+    text = " ".join(word for line in sql.splitlines() for word in line.split("--")[0].split())
+    return text.replace(" ,", ",").replace(" )", ")")
 
 
 def test_migrations_one_by_one_equal_the_schema_from_scratch() -> None:

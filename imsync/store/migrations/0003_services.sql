@@ -25,3 +25,17 @@ CREATE TABLE notes_sent (
     PRIMARY KEY (link_id, entry_id)
 ) STRICT;
 CREATE INDEX notes_sent_by_id ON notes_sent (external_id);
+
+-- A sweep that was stopped because it would have changed very much: a person is asked.
+CREATE TABLE brakes (
+    integration_id TEXT    NOT NULL PRIMARY KEY REFERENCES integrations ON DELETE CASCADE,
+    at             INTEGER NOT NULL,
+    would_change   INTEGER NOT NULL,
+    met            INTEGER NOT NULL
+) STRICT;
+
+-- What was open there before the integration was: taken in all, of mapped services, or none.
+ALTER TABLE integrations ADD COLUMN import_open TEXT NOT NULL DEFAULT 'none'
+    CHECK (import_open IN ('all', 'mapped', 'none'));
+-- How many incidents were open there at the last sweep.
+ALTER TABLE integrations ADD COLUMN open_there INTEGER;

@@ -1,0 +1,149 @@
+"""What a look at the other side does to the rows; and which looks are still wanted."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from imsync.connectors.base import LOOKED_UP, Kind, Snapshot
+from imsync.core.fields import Instant
+from imsync.core.merge import Verdict
+from imsync.engine import inbound
+from imsync.engine.carry_out import reconcile
+from imsync.engine.log_feed import Told
+from imsync.engine.observe import observe, undated
+from imsync.store import directory, drift, integrations, links, outbox, writes
+from imsync.store.database import Connection, undone
+from imsync.store.links import Link
+
+_MISSING_FOR = 600_000
+"""How long (ms) a name that was not found is taken not to exist."""
+
+
+def unmet(
+    conn: Connection, integration_id: str, told: Told, met: Collection[str], *, whole: bool
+) -> list[str]:
+    """What is to be looked at singly, by external id: edited since, or new there, and not met.
+
+    `whole`: also what is believed open and was not listed.
+    """
+    wanted = set(told.strangers)
+    for external_id in told.incidents:
+        link = links.to(conn, integration_id, external_id)
+        if link is not None and link.state == "linked":
+            wanted.add(external_id)
+    if whole:
+        wanted |= {link.external_id or "" for link in links.believed_open(conn, integration_id)}
+    return sorted(wanted - set(met))
+
+
+def turning(
+    conn: Connection, integration_id: str, snapshots: Sequence[Snapshot]
+) -> list[tuple[int, Link]]:
+    """Where a conflict turns on an edit that was made since the log was read, and its link."""
+    found = []
+    for at, snapshot in enumerate(snapshots):
+        link = links.to(conn, integration_id, snapshot.external_id)
+        if link is not None and undated(conn, link.id, snapshot):
+            found.append((at, link))
+    return found
+
+
+def unnamed(conn: Connection, integration_id: str) -> dict[Kind, dict[int, str]]:
+    """Per kind and link: the id that was seen last and has no name yet."""
+    return {
+        kind: found
+        for field, kind in LOOKED_UP.items()
+        if (found := links.unnamed(conn, integration_id, field, kind))
+    }
+
+
+def decide(conn: Connection, link_ids: Iterable[int], *, now: Instant) -> None:
+    for link_id in link_ids:
+        reconcile(conn, link_id, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Of all that a sweep met: how many links had drifted, and how many edited ones it left."""
+
+    drifted: int = 0
+    left: int = 0
+
+    def __add__(self, other: "Met") -> "Met":
+        return Met(self.drifted + other.drifted, self.left + other.left)
+
+
+def apply(
+    conn: Connection,
+    integration_id: str,
+    snapshots: Iterable[Snapshot],
+    edited: Collection[str],
+    *,
+    now: Instant,
+) -> Met:
+    """Decide on what was seen.
+
+    A link with a write under way is left alone: the write's own look sees more.
+    """
+    integration = integrations.get(conn, integration_id)
+    drifted = left = 0
+    for snapshot in snapshots:
+        link = links.to(conn, integration_id, snapshot.external_id)
+        if link is None:
+            inbound.unlinked(conn, integration, snapshot, appeared=False, by=None, now=now)
+            continue
+        owed = outbox.owed(conn, link.id)
+        if "sending" in owed.values() or writes.unsettled(conn, link.id):
+            left += snapshot.external_id in edited
+            continue
+        observe(conn, link.id, snapshot, now=now)
+        decisions = reconcile(conn, link.id, now=now)
+        moving = {
+            field
+            for field, decision in decisions.items()
+            if getattr(decision, "verdict", None) in (Verdict.ADOPT, Verdict.PUSH)
+        }
+        drifted += bool(moving - owed.keys())
+    return Met(drifted, left)
+
+
+def rehearsed(
+    conn: Connection,
+    integration_id: str,
+    snapshots: Sequence[Snapshot],
+    edited: Collection[str],
+    *,
+    now: Instant,
+) -> Met:
+    """What `apply` would do, without doing it."""
+    with undone(conn):
+        return apply(conn, integration_id, snapshots, edited, now=now)
+
+
+def polled(
+    conn: Connection, integration_id: str, met: Met, *, read_to: Instant, now: Instant
+) -> None:
+    """What the log told was looked at. Of a link that was left, it is yet to be heard again."""
+    if not met.left:
+        integrations.note_log_read(conn, integration_id, read_to)
+    integrations.note_healed(conn, integration_id, met.drifted)
+    directory.forget_missing(conn, integration_id, before=Instant(now - _MISSING_FOR))
+
+
+def swept(
+    conn: Connection,
+    integration_id: str,
+    met: Met,
+    *,
+    open_there: int,
+    read_to: Instant,
+    now: Instant,
+) -> None:
+    """All that is open there was looked at too."""
+    polled(conn, integration_id, met, read_to=read_to, now=now)
+    integrations.note_sweep(conn, integration_id, now, open_there=open_there)
+    drift.release(conn, integration_id)
+
+
+def stop(conn: Connection, integration_id: str, would: Met, met: int, *, now: Instant) -> None:
+    """A sweep would have changed very much: remember that a person is to be asked."""
+    drift.brake(conn, integration_id, would_change=would.drifted, met=met, now=now)

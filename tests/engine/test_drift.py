@@ -1,0 +1,157 @@
+"""What no webhook tells: polled from the log, swept for at an interval, stopped by the brake."""
+
+import pytest
+
+from imsync.core import brake
+from imsync.core.fields import Field
+from imsync.engine import configure
+from imsync.store import drift
+from tests.town import Town
+
+
+async def poll(town: Town) -> int:
+    """One step between two sweeps; how many requests it cost."""
+    before = town.sandbox.requests
+    assert await town.crew.drift.step()
+    return town.sandbox.requests - before
+
+
+@pytest.fixture
+async def calm(town: Town) -> Town:
+    """Two incidents on both sides, swept a moment ago; webhooks are lost from now on."""
+    await town.declare("First")
+    await town.declare("Second")
+    await town.settle()
+    await town.sweep()
+    town.sandbox.faults.delivery_drop = 1.0
+    return town
+
+
+async def test_a_quiet_poll_costs_one_request(calm: Town) -> None:
+    calm.clock.at += 20_000
+    await poll(calm)
+    calm.clock.at += 20_000
+    assert await poll(calm) == 1
+
+
+async def test_an_edit_is_found_by_a_poll_and_costs_a_look_at_that_incident(calm: Town) -> None:
+    calm.clock.at += 20_000
+    await poll(calm)
+    await calm.act(2, title="Second, renamed")
+    calm.clock.at += 20_000
+    assert await poll(calm) == 2
+    assert (await calm.here(2))[Field.TITLE] == "Second, renamed"
+    assert (await calm.integration()).drift_healed == 1
+
+
+async def test_an_incident_whose_webhook_was_lost_is_found_by_a_poll(calm: Town) -> None:
+    calm.clock.at += 20_000
+    external_id = await calm.trigger("Nobody told us")
+    await poll(calm)
+    assert (await calm.here(3))[Field.TITLE] == "Nobody told us"
+    assert await calm.external_id(3) == external_id
+
+
+async def test_a_sweep_is_due_after_its_interval_and_after_a_gap(calm: Town) -> None:
+    swept = (await calm.integration()).last_sweep_at
+    calm.clock.at += 20_000
+    await poll(calm)
+    assert (await calm.integration()).last_sweep_at == swept
+    calm.clock.at += 300_000
+    await poll(calm)
+    later = (await calm.integration()).last_sweep_at
+    assert later is not None
+    assert later > (swept or 0)
+    assert await calm.crew.drift.step(whole=True)
+    assert (await calm.integration()).last_sweep_at != later
+
+
+async def test_a_bell_that_rings_asks_for_a_sweep_and_time_alone_does_not(calm: Town) -> None:
+    bell = calm.crew.drift.bell
+    bell.ring()
+    assert await bell.wait(1) is True
+    assert await bell.wait(0) is False
+    bell.stop()
+    assert await bell.wait(1) is False
+
+
+# The brake.
+
+
+async def storm(town: Town, count: int) -> None:
+    """So many incidents, all renamed there while nobody listened."""
+    town.sandbox.rates.everything = 100_000
+    town.sandbox.rates.post_incidents = 100_000
+    for n in range(count):
+        await town.trigger(f"Incident {n}")
+    await town.settle(rounds=10 * count)
+    await town.sweep()
+    town.sandbox.faults.delivery_drop = 1.0
+    for n in range(count):
+        await town.act(n + 1, title=f"Renamed {n}")
+    town.clock.at += 20_000
+
+
+async def test_a_sweep_that_would_change_very_much_is_stopped_until_a_person_says_go(
+    town: Town,
+) -> None:
+    count = brake.FEW + 2
+    await storm(town, count)
+    assert not await town.crew.drift.step(whole=True)
+    assert (await town.here(1))[Field.TITLE] == "Incident 0"
+    stopped = await town.db.read(drift.braked, "int_test")
+    assert stopped is not None
+    assert (stopped.would_change, stopped.met) == (count, count)
+    (problem,) = (await town.sync_status())["problems"]
+    assert problem == (
+        f"a sweep was stopped: it would change {count} of {count} incidents:"
+        " `im integration drift prod-pd`"
+    )
+    assert not await town.crew.drift.step(), "and it stays stopped"
+
+    town.crew.drift.accepted = True
+    assert await town.crew.drift.step(whole=True)
+    assert (await town.here(count))[Field.TITLE] == f"Renamed {count - 1}"
+    assert await town.db.read(drift.braked, "int_test") is None
+    assert not town.crew.drift.accepted, "it was said of that sweep alone"
+
+
+@pytest.mark.parametrize(
+    ("changed", "met", "stops"),
+    [
+        (brake.FEW, brake.FEW, False),
+        (brake.FEW + 1, brake.FEW + 1, True),
+        (brake.FEW + 1, 10 * brake.FEW, False),
+        (brake.MANY, 100 * brake.MANY, False),
+        (brake.MANY + 1, 100 * brake.MANY, True),
+    ],
+)
+def test_where_the_brake_is(changed: int, met: int, stops: bool) -> None:
+    assert brake.stops(changed, met) is stops
+
+
+async def test_what_was_there_before_is_imported_only_as_asked(town: Town) -> None:
+    mapped = town.account["services"][1]["id"]
+    reference = {"id": mapped, "type": "service_reference"}
+    for title in ("Old", "Old and resolved"):
+        await town.trigger(title)
+    await town.trigger("Old, of another service", service=reference)
+    for one in await town.all_there():
+        if one["title"] == "Old and resolved":
+            body = {"incident": {"type": "incident_reference", "status": "resolved"}}
+            await town.call("PUT", f"/incidents/{one['id']}", body)
+    town.clock.at += 60_000
+    await town.db.run(configure.delete, "prod-pd")
+    await town.connect()
+    await town.sweep()
+    assert await town.titles() == []
+
+    await town.configure(import_open="all")
+    await town.sweep()
+    assert await town.titles() == ["Old", "Old, of another service"]
+    status = await town.sync_status()
+    assert status["import"] == {"scope": "all", "open_there": 2, "linked": 2}
+    quiet = town.sandbox.writes
+    await town.settle()
+    await town.sweep()
+    assert town.sandbox.writes == quiet
