@@ -16,6 +16,9 @@ class Clock:
     def __init__(self, at: int = 1_800_000_000_000) -> None:
         self.at = at
 
+    async def sleep(self, seconds: float) -> None:
+        self.at += round(seconds * 1000)
+
     def __call__(self) -> Instant:
         self.at += 1
         return Instant(self.at)

@@ -272,6 +272,7 @@ async def town_of(
             drift_interval=60,
             sweep_interval=300,
             rate_limit_share=0.5,
+            sleep=clock.sleep,
             max_attempts=5,
         )
         context = Context(

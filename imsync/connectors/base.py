@@ -236,6 +236,11 @@ class Connector(Protocol):
     ) -> Snapshot:
         """Set these fields to these external values; the answer is how it stands then."""
 
+    async def write_many(
+        self, changes: Mapping[str, Mapping[Field, Value]], *, actor: str | None
+    ) -> Mapping[str, Snapshot]:
+        """Set fields of several incidents, by their ids: all of it, or Refused and nothing."""
+
     async def log(self, external_id: str, since: Instant) -> Sequence[Change]:
         """What was changed on one incident since then, oldest first."""
 

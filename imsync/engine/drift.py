@@ -17,7 +17,6 @@ from imsync.core import brake
 from imsync.engine import linking, log_feed
 from imsync.engine.account import Account, Need, needs
 from imsync.engine.bell import Bell
-from imsync.engine.carry_out import release_quiet
 from imsync.engine.dating import date
 from imsync.engine.limiter import Limiter
 from imsync.engine.log_feed import Told
@@ -25,6 +24,7 @@ from imsync.engine.sweeping import (
     Met,
     apply,
     decide,
+    let_go,
     polled,
     rehearsed,
     stop,
@@ -72,7 +72,7 @@ class Drift:
                 if not await self.resume():
                     return False
                 whole = True
-            await account.db.run(release_quiet, account.id, now=account.now())
+            await account.db.run(let_go, account.id, now=account.now())
             whole = whole or await self.is_due()
             if not await self.look(whole=whole):
                 return False

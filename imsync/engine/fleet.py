@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
@@ -66,6 +66,7 @@ class Fleet:
         sweep_interval: float,
         rate_limit_share: float,
         max_attempts: int,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._db = db
         self._connects = connects
@@ -75,6 +76,7 @@ class Fleet:
         self._sweep_interval = sweep_interval
         self._rate_limit_share = rate_limit_share
         self._max_attempts = max_attempts
+        self._sleep = sleep
         self._crews: dict[str, tuple[Crew, list[asyncio.Task[None]]]] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -104,7 +106,7 @@ class Fleet:
 
     def assemble(self, integration: Integration) -> Crew:
         """An integration's loops, not yet running: tests make their steps themselves."""
-        limiter = Limiter(integration.rate_limit, now=self._now)
+        limiter = self._limiter(integration.rate_limit)
         priorities: dict[str, str] = {}
         clock = Clockwork(integration, self._db)
 
@@ -133,11 +135,14 @@ class Fleet:
                 account,
                 Bell(),
                 outbound.bell,
-                Limiter(round(integration.rate_limit * self._rate_limit_share), now=self._now),
+                self._limiter(round(integration.rate_limit * self._rate_limit_share)),
                 self._drift_interval,
                 self._sweep_interval,
             ),
         )
+
+    def _limiter(self, per_minute: int) -> Limiter:
+        return Limiter(per_minute, now=self._now, sleep=self._sleep)
 
     async def run(self) -> None:
         """Until cancelled; raises what a loop failed with: half a daemon would look healthy."""

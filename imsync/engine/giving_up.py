@@ -80,6 +80,13 @@ def put_off(
         outbox.put_off(conn, claim, until=until, because=str(error))
 
 
+def end_expired(conn: Connection, integration_id: str, *, now: Instant) -> None:
+    """Owe again whatever nobody came back with in time: it may have been carried out."""
+    for link_id in outbox.expired(conn, integration_id, now=now):
+        writes.doubt(conn, link_id)
+        outbox.end_leases(conn, link_id)
+
+
 def give_back(conn: Connection, claim: Claim) -> None:
     writes.failed(conn, claim.link_id)
     outbox.give_back(conn, claim)

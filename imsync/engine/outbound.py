@@ -1,31 +1,17 @@
 """Outbound: permit -> claim -> look -> decide -> write -> confirm.
 
 The permit comes before the claim: whatever is edited while we wait our turn goes out
-with the write we were waiting to make. Values are read when they are sent.
+with the write we were waiting to make.
 """
 
-import logging
-from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from imsync.connectors.base import Note, Operation, Snapshot
-from imsync.core.fields import Field, Instant
-from imsync.engine import giving_up, linking, noting, writing
-from imsync.engine.account import Account, needs
+from imsync.connectors.base import Operation
+from imsync.engine.account import Account
 from imsync.engine.bell import Bell
-from imsync.engine.dating import date, date_found
-from imsync.engine.writing import Batch
-from imsync.errors import Gone, Refused, Unauthorized, Unavailable
-from imsync.store import (
-    links,
-    outbox,
-    writes,
-)
-from imsync.store.links import Link
-from imsync.store.outbox import Claim
-from imsync.store.writes import Write
-
-log = logging.getLogger(__name__)
+from imsync.engine.sending import Sender
+from imsync.engine.storm import Storm
+from imsync.store import outbox
 
 LEASE = 180_000
 """Longer than all requests of one claim may take together (ms)."""
@@ -56,180 +42,20 @@ class Outbound:
         return max(0.05, min(waits))
 
     async def step(self) -> bool:
-        """Deliver what is due on one link. False if nothing is."""
-        account = self.account
+        """Deliver what is due on one link, or in a storm on many. False if nothing is."""
+        account, sender = self.account, Sender(self.account)
         # While no more may be created, what is there already still has its turn.
         creates = not account.limiter.closed_for(Operation.CREATE)
         due = await account.db.read(outbox.next_due, account.id, creates=creates)
         if due is None or due > account.now() or await account.suspended():
             return False
         await account.limiter.acquire()
+        if await Storm(account, sender, lease=LEASE).step():
+            return True
         claim = await account.db.run(
             outbox.claim, account.id, creates=creates, now=account.now(), lease=LEASE
         )
         if claim is None:
             return False
-        try:
-            await (self.create(claim) if claim.creates else self.update(claim))
-        except Unauthorized as error:
-            await account.db.run(giving_up.give_back, claim)
-            await account.suspend(error)
-        except Refused as error:
-            await account.db.run(giving_up.bury, claim, error, now=account.now())
-        except Unavailable as error:
-            await self.try_later(claim, error)
+        await sender.deliver(claim)
         return True
-
-    async def try_later(self, claim: Claim, error: Unavailable) -> None:
-        account = self.account
-        until = account.retries.next_try(
-            attempt=claim.attempt,
-            now=account.now(),
-            retry_after=error.retry_after,
-            chance=account.rng.random(),
-        )
-        log.warning("%s: attempt %d: %s", account.integration.slug, claim.attempt, error)
-        await account.db.run(giving_up.put_off, claim, error, until=until, now=account.now())
-
-    async def create(self, claim: Claim) -> None:
-        """Create the incident there, once. The first request has its permit already."""
-        account = self.account
-        link = await account.db.read(links.get, claim.link_id)
-        fresh, snapshot = False, await self.find(link)
-        if snapshot is None:
-            fresh, snapshot = await self.create_there(claim, link)
-        await account.db.run(
-            writing.confirm_created, claim, snapshot, fresh=fresh, now=account.now()
-        )
-
-    async def create_there(self, claim: Claim, link: Link) -> tuple[bool, Snapshot]:
-        """Whether the incident was created just now, and how it stands. Raises ExternalError."""
-        account, connector = self.account, self.account.connector
-        await self.look_up_for(claim)
-        draft = await account.db.run(linking.draft, link, now=account.now())
-        if draft is None:
-            hint = f"`im integration configure {account.integration.slug} --default-service ID`"
-            raise Refused("there is no service to create incidents in", hint=hint)
-        try:
-            snapshot, _ = await account.ask_for(
-                draft.actor, lambda actor: connector.create(draft, actor=actor), Operation.CREATE
-            )
-        except Refused:
-            # It may be there already, from an attempt that we never heard the end of.
-            found = await self.find(await account.db.read(links.get, link.id))
-            if found is None:
-                raise
-            return False, found
-        return True, snapshot
-
-    async def find(self, link: Link) -> Snapshot | None:
-        """What an earlier attempt created, if there was one and it did."""
-        service, key = link.service_id, linking.key_of(link.incident_id)
-        if service is None:
-            return None
-        found = await self.account.ask(lambda: self.account.connector.find(key, service))
-        snapshot = linking.ours(found, link)
-        return snapshot and await date_found(self.account, link, snapshot)
-
-    async def look_up_for(self, claim: Claim, *snapshots: Snapshot) -> None:
-        """Learn the names that are about to cross, before anything is decided on them."""
-        account = self.account
-        outgoing, people = await account.db.read(writing.outgoing, claim)
-        wanted = await account.db.read(
-            needs, account.id, snapshots=snapshots, outgoing=outgoing, people=people
-        )
-        await account.look_up(wanted)
-
-    async def update(self, claim: Claim) -> None:
-        """Write the fields that are owed, then the notes."""
-        if claim.fields:
-            await self.update_fields(claim)
-        for nth, number in enumerate(claim.notes):
-            permitted = nth == 0 and not claim.fields
-            await noting.send(self.account, claim, number, permitted=permitted)
-
-    async def update_fields(self, claim: Claim) -> None:
-        """Settle what is in doubt, look, decide again, and write what still differs."""
-        account, connector = self.account, self.account.connector
-        link = await account.db.read(links.get, claim.link_id)
-        external_id = link.external_id
-        assert external_id is not None  # only a linked incident owes fields
-        if doubted := await account.db.read(writes.unsettled, link.id):
-            since = Instant(min(write.as_of for write in doubted))
-            changes = await account.ask(lambda: connector.log(external_id, since))
-            await account.db.run(writing.settle, doubted, changes, now=account.now())
-        snapshot = await account.ask_at_once(lambda: connector.fetch(external_id))
-        snapshot = await date(account, link, snapshot)
-        await self.look_up_for(claim, snapshot)
-        if not await account.db.run(writing.look, claim, snapshot, now=account.now()):
-            return
-        await account.limiter.acquire()
-        batches = await account.db.run(writing.prepare, claim, snapshot, now=account.now())
-        for nth, batch in enumerate(batches):
-            if nth:
-                await account.limiter.acquire()
-            if description := batch.writes.get(Field.DESCRIPTION):
-                await self.write_description(claim, link, description, batch.actor)
-            else:
-                await self.write(claim, external_id, batch)
-
-    async def write(self, claim: Claim, external_id: str, batch: Batch) -> None:
-        """Write fields in one request; when that is refused, one by one, to find the bad one."""
-        account, connector, sending = self.account, self.account.connector, batch.writes
-        values = {field: write.value for field, write in sending.items()}
-        try:
-            snapshot, actor = await account.ask_for(
-                batch.actor, lambda actor: connector.write(external_id, values, actor=actor)
-            )
-        except Refused as error:
-            if isinstance(error, Gone):
-                raise
-            if len(sending) == 1:
-                await account.db.run(giving_up.refuse, claim, sending, error, now=account.now())
-                return
-            for field, write in sending.items():
-                await account.limiter.acquire()
-                await self.write(claim, external_id, Batch(batch.actor, {field: write}))
-        else:
-            await account.db.run(
-                writing.confirm, claim, sending, snapshot, actor=actor, now=account.now()
-            )
-
-    async def write_description(
-        self, claim: Claim, link: Link, write: Write, actor: str | None
-    ) -> None:
-        """PagerDuty has no description that can be edited: one note of ours carries it."""
-        account, connector = self.account, self.account.connector
-        external_id, note_id = link.external_id, link.description_note
-        assert external_id is not None  # only a linked incident owes fields
-        if note_id is None:
-            notes = await account.ask_at_once(lambda: connector.notes(external_id))
-            mine = [n for n in notes if account.translation.is_description_note(n.text)]
-            note_id = mine[0].id if mine else None
-            await account.limiter.acquire()
-        text = account.translation.description_note(write.value or "")
-
-        def put(note_id: str | None) -> Awaitable[tuple[Note, str | None]]:
-            return account.ask_for(
-                actor,
-                lambda actor: connector.put_note(external_id, text, note_id=note_id, actor=actor),
-            )
-
-        try:
-            try:
-                note, actor = await put(note_id)
-            except Gone:
-                if note_id is None:
-                    raise
-                await account.limiter.acquire()
-                note, actor = await put(None)  # somebody deleted our note
-        except Gone:
-            raise
-        except Refused as error:
-            await account.db.run(
-                giving_up.refuse, claim, {Field.DESCRIPTION: write}, error, now=account.now()
-            )
-            return
-        await account.db.run(
-            writing.confirm_description, claim, write, note.id, actor=actor, now=account.now()
-        )

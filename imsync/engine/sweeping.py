@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from imsync.connectors.base import LOOKED_UP, Kind, Snapshot
 from imsync.core.fields import Instant
 from imsync.core.merge import Verdict
-from imsync.engine import inbound
-from imsync.engine.carry_out import reconcile
+from imsync.engine import giving_up, inbound
+from imsync.engine.carry_out import reconcile, release_quiet
 from imsync.engine.log_feed import Told
 from imsync.engine.observe import observe, undated
 from imsync.store import directory, drift, integrations, links, outbox, writes
@@ -16,6 +16,12 @@ from imsync.store.links import Link
 
 _MISSING_FOR = 600_000
 """How long (ms) a name that was not found is taken not to exist."""
+
+
+def let_go(conn: Connection, integration_id: str, *, now: Instant) -> None:
+    """What has been held for long enough: fields that flapped, and leases that ran out."""
+    release_quiet(conn, integration_id, now=now)
+    giving_up.end_expired(conn, integration_id, now=now)
 
 
 def unmet(

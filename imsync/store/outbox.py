@@ -114,13 +114,49 @@ def claim(
     ).fetchone()
     if first is None:
         return None
+    return _lease(conn, first["link_id"], now=now, lease=lease)
+
+
+_PLAIN = """
+    FROM outbox o JOIN links l ON l.id = o.link_id
+   WHERE l.integration_id = :integration AND o.state = 'pending' AND o.due_at <= :now
+     AND NOT EXISTS (SELECT 1 FROM outbox s WHERE s.link_id = o.link_id
+                      AND (s.state = 'sending' OR s.what IN ('create', 'description')
+                           OR s.what LIKE 'note:%'))
+     AND NOT EXISTS (SELECT 1 FROM writes w WHERE w.link_id = o.link_id
+                      AND w.state IN ('sending', 'unknown'))
+"""
+"""Owed on links that owe plain fields alone, and have nothing in doubt."""
+
+
+def count_plain(conn: Connection, integration_id: str, *, now: Instant) -> int:
+    """On how many links nothing but plain fields is due."""
+    row = conn.execute(
+        f"SELECT COUNT(DISTINCT o.link_id) {_PLAIN}", {"integration": integration_id, "now": now}
+    ).fetchone()
+    return int(row[0])
+
+
+def claim_plain(
+    conn: Connection, integration_id: str, *, most: int, now: Instant, lease: int
+) -> list[Claim]:
+    """Lease what is due on the first so many of those links, in the order of `claim`."""
+    rows = conn.execute(
+        f"SELECT o.link_id {_PLAIN} GROUP BY o.link_id"
+        " ORDER BY MIN(o.owed_at + o.handicap), o.link_id LIMIT :most",
+        {"integration": integration_id, "now": now, "most": most},
+    ).fetchall()
+    return [_lease(conn, row["link_id"], now=now, lease=lease) for row in rows]
+
+
+def _lease(conn: Connection, link_id: int, *, now: Instant, lease: int) -> Claim:
     rows = conn.execute(
         "UPDATE outbox SET state = 'sending', attempt = attempt + 1, leased_until = :until"
         " WHERE link_id = :link AND state = 'pending' AND due_at <= :now"
         " RETURNING what, attempt",
-        {"link": first["link_id"], "now": now, "until": now + lease},
+        {"link": link_id, "now": now, "until": now + lease},
     ).fetchall()
-    return Claim(first["link_id"], {row["what"]: row["attempt"] for row in rows})
+    return Claim(link_id, {row["what"]: row["attempt"] for row in rows})
 
 
 def join(conn: Connection, claim: Claim, what: str, *, now: Instant) -> None:
@@ -177,9 +213,23 @@ def give_back(conn: Connection, claim: Claim, whats: Iterable[str] | None = None
         )
 
 
-def end_leases(conn: Connection) -> None:
-    """End every lease: a daemon is starting, and the lock says that no other holds one."""
-    conn.execute("UPDATE outbox SET state = 'pending', leased_until = NULL WHERE state = 'sending'")
+def expired(conn: Connection, integration_id: str, *, now: Instant) -> list[int]:
+    """The links with a lease that has run out: whoever held it is gone."""
+    rows = conn.execute(
+        "SELECT DISTINCT o.link_id FROM outbox o JOIN links l ON l.id = o.link_id"
+        " WHERE l.integration_id = ? AND o.state = 'sending' AND o.leased_until <= ?",
+        (integration_id, now),
+    )
+    return [row["link_id"] for row in rows]
+
+
+def end_leases(conn: Connection, link_id: int | None = None) -> None:
+    """End a link's leases, or all: a daemon is starting, and the lock says no other holds one."""
+    conn.execute(
+        "UPDATE outbox SET state = 'pending', leased_until = NULL"
+        " WHERE state = 'sending' AND (? IS NULL OR link_id = ?)",
+        (link_id, link_id),
+    )
 
 
 def owed(conn: Connection, link_id: int) -> dict[str, str]:

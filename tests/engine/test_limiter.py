@@ -10,10 +10,7 @@ CREATE, OTHER = Operation.CREATE, Operation.OTHER
 
 
 def limiter(clock: Clock) -> Limiter:
-    async def sleep(seconds: float) -> None:
-        clock.at += round(seconds * 1000)
-
-    return Limiter(900, now=clock, sleep=sleep)
+    return Limiter(900, now=clock, sleep=clock.sleep)
 
 
 async def test_an_empty_budget_closes_until_it_resets(clock: Clock) -> None:

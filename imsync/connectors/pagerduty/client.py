@@ -28,7 +28,13 @@ from imsync.connectors.pagerduty.incidents import snapshot
 from imsync.connectors.pagerduty.notes import note
 from imsync.connectors.pagerduty.oncall import on_call
 from imsync.connectors.pagerduty.reading import Object, dig, object_at, objects_at, text_at, written
-from imsync.connectors.pagerduty.requests import segment, to_create, to_note, to_write
+from imsync.connectors.pagerduty.requests import (
+    segment,
+    to_create,
+    to_note,
+    to_write,
+    to_write_many,
+)
 from imsync.connectors.pagerduty.rest import Rest
 from imsync.connectors.pagerduty.subscriptions import (
     DOCUMENTED,
@@ -135,6 +141,14 @@ class PagerDuty:
         """Set these fields to these external values; the answer is how it stands then."""
         request = to_write(external_id, changes, self._priority_id)
         return await self._rest.send(request, self._incident, actor=actor)
+
+    async def write_many(
+        self, changes: Mapping[str, Mapping[Field, Value]], *, actor: str | None
+    ) -> Mapping[str, Snapshot]:
+        """Set fields of several incidents, 250 at most: all of it, or Refused and nothing."""
+        request = to_write_many(changes, self._priority_id)
+        page = await self._rest.send(request, self._page, actor=actor)
+        return {snapshot.external_id: snapshot for snapshot in page.items}
 
     async def log(self, external_id: str, since: Instant) -> Sequence[Change]:
         """What was changed on one incident since then, oldest first; the last 100 entries of it.

@@ -43,10 +43,21 @@ def to_create(draft: Draft, priority_id: PriorityId) -> Request:
 
 
 def to_write(external_id: str, changes: Mapping[Field, Value], priority_id: PriorityId) -> Request:
-    """What sets these fields, and no others.
+    """What sets these fields of one incident, and no others.
 
     Raises Refused for what PagerDuty has no request for: unassigning an open incident.
     """
+    body = {"incident": _changed(changes, priority_id)}
+    return Request("PUT", f"/incidents/{segment(external_id)}", body)
+
+
+def to_write_many(changes: Mapping[str, Mapping[Field, Value]], priority_id: PriorityId) -> Request:
+    """What sets fields of several incidents, each by its id. Raises Refused likewise."""
+    bodies = [{"id": id_, **_changed(of_one, priority_id)} for id_, of_one in changes.items()]
+    return Request("PUT", "/incidents", {"incidents": bodies})
+
+
+def _changed(changes: Mapping[Field, Value], priority_id: PriorityId) -> Object:
     if not changes or Field.DESCRIPTION in changes:
         raise ValueError(f"there is no write of {', '.join(changes) or 'nothing'}")
     body: dict[str, object] = {"type": "incident_reference"}
@@ -64,7 +75,7 @@ def to_write(external_id: str, changes: Mapping[Field, Value], priority_id: Prio
             body["escalation_policy"] = _reference("escalation_policy", value)
         else:
             body[field.value] = value
-    return Request("PUT", f"/incidents/{segment(external_id)}", {"incident": body})
+    return body
 
 
 def to_note(external_id: str, text: str, note_id: str | None) -> Request:
