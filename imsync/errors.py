@@ -76,9 +76,12 @@ class Unavailable(ExternalError):
 
     code = "external_unavailable"
 
-    def __init__(self, message: str, *, hint: str = "", retry_after: int = 0) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after: int = 0, limited: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after  # milliseconds; 0 if the external system did not say
+        self.limited = limited  # we asked too often; others who ask now would only add to it
 
 
 class Unknown(Unavailable):

@@ -7,19 +7,33 @@ from random import Random
 from typing import TypeVar
 
 from imsync.connectors import TRANSLATIONS
-from imsync.connectors.base import LOOKED_UP, Connector, Entry, Kind, Snapshot, Translation
+from imsync.connectors.base import (
+    LOOKED_UP,
+    Connector,
+    Entry,
+    Kind,
+    Operation,
+    Snapshot,
+    Translation,
+)
 from imsync.core.fields import Field, Instant, Value
 from imsync.core.maps import NotLookedUp, NoTranslation
 from imsync.core.schedule import RetryPolicy
 from imsync.engine.carry_out import maps_of
 from imsync.engine.limiter import Limiter
-from imsync.errors import ExternalError, Gone, Unauthorized, Unknown
+from imsync.errors import ExternalError, Gone, Unauthorized, Unavailable, Unknown
 from imsync.store import directory, integrations
 from imsync.store.database import Connection, Database
 from imsync.store.integrations import Integration
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+_BLIND = 1_000
+"""How long (ms) to ask nothing more of what was refused as too often, when it is not said."""
+
+_PATIENCE = 5_000
+"""How long (ms) somebody who asked is made to wait for a permit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +70,43 @@ class Account:
     def retries(self) -> RetryPolicy:
         return RetryPolicy(self.integration.backoff_multiplier, self.max_attempts)
 
-    async def ask(self, request: Callable[[], Awaitable[T]]) -> T:
+    async def ask(
+        self, request: Callable[[], Awaitable[T]], operation: Operation = Operation.OTHER
+    ) -> T:
         """Make one request to the other side, when there is a permit for it.
 
         This is the only place that meets a connector's bugs: they cost the item in hand
         an attempt, not the loop. Raises ExternalError.
         """
-        await self.limiter.acquire()
-        return await self.ask_at_once(request)
+        await self.limiter.acquire(operation)
+        return await self.ask_at_once(request, operation)
 
-    async def ask_at_once(self, request: Callable[[], Awaitable[T]]) -> T:
+    async def ask_soon(
+        self, request: Callable[[], Awaitable[T]], operation: Operation = Operation.OTHER
+    ) -> T:
+        """The same for somebody who waits for the answer.
+
+        Raises Unavailable when the limit is used up for longer than they will.
+        """
+        if (wait := self.limiter.closed_for(operation)) > _PATIENCE:
+            raise Unavailable(
+                f"the rate limit of {self.integration.slug} is used up for another"
+                f" {-(-wait // 1000)} s",
+                hint="try again then",
+                retry_after=wait,
+            )
+        return await self.ask(request, operation)
+
+    async def ask_at_once(
+        self, request: Callable[[], Awaitable[T]], operation: Operation = Operation.OTHER
+    ) -> T:
         """The same with a permit that the caller has acquired."""
         try:
             return await request()
+        except Unavailable as error:
+            if error.limited:
+                self.limiter.close(operation, for_ms=error.retry_after or _BLIND)
+            raise
         except ExternalError:
             raise
         except Exception as error:

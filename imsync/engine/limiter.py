@@ -1,7 +1,8 @@
-"""Permits to ask the other side, within the limit that it sets.
+"""Permits to ask the other side, within the limits that it sets.
 
 aiolimiter is the token bucket. On top of it: what the answers' `ratelimit-*` headers
-and a 429 say is obeyed, whoever used the budget up.
+and a 429 say is obeyed, whoever used the budget up. An operation with a lower limit of
+its own waits alone: its empty budget does not stop the others.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from aiolimiter import AsyncLimiter
 
-from imsync.connectors.base import Limits
+from imsync.connectors.base import Limits, Operation
 from imsync.core.fields import Instant
 
 _WINDOW = 60.0
@@ -35,25 +36,39 @@ class Limiter:
         self._bucket = AsyncLimiter(burst, burst / trickle)
         self._now = now
         self._sleep = sleep
-        self._closed_until = Instant(0)
-        self.heard: Limits | None = None  # the latest headers
+        self._closed_until: dict[Operation, Instant] = {}
+        self.heard: Limits | None = None  # the latest headers on the limit of everything
         self.heard_at = Instant(0)
 
-    async def acquire(self) -> None:
+    async def acquire(self, operation: Operation = Operation.OTHER) -> None:
         """Wait for one permit."""
         while True:
             await self._bucket.acquire()
-            wait = self._closed_until - self._now()
+            wait = self.closed_for(operation)
             if wait <= 0:
                 return
             await self._sleep(wait / 1000)
 
-    def heed(self, limits: Limits) -> None:
-        """Take notice of what an answer said: an empty budget means no permits until it resets."""
-        self.heard, self.heard_at = limits, self._now()
-        if limits.remaining <= 0:
-            self.close_for(limits.reset)
+    def closed_for(self, operation: Operation = Operation.OTHER) -> int:
+        """How many ms there are no permits for this operation; 0 if there may be one now."""
+        untils = (self._closed_until.get(one, 0) for one in {Operation.OTHER, operation})
+        return max(0, max(untils) - self._now())
 
-    def close_for(self, ms: int) -> None:
-        """No permits for so long: a 429 asked for it."""
-        self._closed_until = max(self._closed_until, Instant(self._now() + ms))
+    def heed(self, limits: Limits) -> None:
+        """Take notice of what an answer said: an empty budget means no permits until it resets.
+
+        An answer tells of the limit that is closest: one that is not the limit of everything
+        is the operation's own.
+        """
+        apart = limits.operation is not Operation.OTHER and (
+            self.heard is None or limits.limit != self.heard.limit
+        )
+        if not apart:
+            self.heard, self.heard_at = limits, self._now()
+        if limits.remaining <= 0:
+            self.close(limits.operation if apart else Operation.OTHER, for_ms=limits.reset)
+
+    def close(self, operation: Operation, *, for_ms: int) -> None:
+        """No permits for so long."""
+        until = Instant(self._now() + for_ms)
+        self._closed_until[operation] = max(self._closed_until.get(operation, until), until)

@@ -72,8 +72,6 @@ class Outbound:
 
     async def try_later(self, claim: Claim, error: Unavailable) -> None:
         account = self.account
-        if error.retry_after:
-            account.limiter.close_for(error.retry_after)
         until = account.retries.next_try(
             attempt=claim.attempt,
             now=account.now(),

@@ -32,6 +32,9 @@ class Switches:
     refuse_unknown_events: bool = True
     """A subscription to an event that does not exist is refused (400); else accepted."""
 
+    enabling_switches_on: bool = False
+    """Enabling a subscription also switches one on that was switched off (`active` false)."""
+
     priorities: bool = True
     """The account has priorities; else `GET /priorities` is a 404."""
 

@@ -24,6 +24,7 @@ from imsync.connectors.base import (
     Page,
     Snapshot,
     Subscription,
+    Subscriptions,
 )
 from imsync.connectors.pagerduty import incidents, log
 from imsync.core.fields import Field, Instant, Value
@@ -337,7 +338,13 @@ class Road:
     ) -> Sequence[OnCall]:
         raise NotImplementedError
 
-    async def subscriptions(self) -> Sequence[Subscription]:
+    async def list_names(self, kind: Kind) -> Sequence[Entry]:
+        raise NotImplementedError
+
+    async def subscriptions(self, start: int = 0) -> Subscriptions:
+        raise NotImplementedError
+
+    async def subscription(self, id_: str) -> Subscription:
         raise NotImplementedError
 
     async def subscribe(self, url: str) -> Subscription:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from imsync.connectors.base import Limits
+from imsync.connectors.base import Limits, Operation
 from imsync.core.fields import Instant
 from imsync.engine.account import Account
 from imsync.engine.bell import Bell
@@ -75,13 +75,16 @@ class Permits(Limiter):
         self.heard: Limits | None = None
         self.heard_at = Instant(0)
 
-    async def acquire(self) -> None:
+    async def acquire(self, operation: Operation = Operation.OTHER) -> None:
         await turn()
+
+    def closed_for(self, operation: Operation = Operation.OTHER) -> int:
+        return 0
 
     def heed(self, limits: Limits) -> None:
         """Nobody tells."""
 
-    def close_for(self, ms: int) -> None:
+    def close(self, operation: Operation, *, for_ms: int) -> None:
         """The clock of a history moves by itself."""
 
 

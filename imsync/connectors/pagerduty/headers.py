@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from math import ceil
 from typing import Final
 
-from imsync.connectors.base import Limits
+from imsync.connectors.base import Limits, Operation
 from imsync.core.fields import Instant
 from imsync.core.offset import Offset
 
@@ -17,14 +17,14 @@ LONGEST_WAIT: Final = 3_600_000
 """Nobody is made to wait longer by one header: it may be wrong, and asking is cheap."""
 
 
-def limits(headers: Mapping[str, str]) -> Limits | None:
-    """What is left of the rate limit that is closest, if all of it is told."""
+def limits(headers: Mapping[str, str], operation: Operation) -> Limits | None:
+    """What is left of the rate limit that is closest to this operation, if all of it is told."""
     limit = _count(headers.get("ratelimit-limit"))
     remaining = _count(headers.get("ratelimit-remaining"))
     reset = _count(headers.get("ratelimit-reset"))
     if limit is None or remaining is None or reset is None:
         return None
-    return Limits(limit, remaining, min(reset * 1_000, LONGEST_WAIT))
+    return Limits(limit, remaining, min(reset * 1_000, LONGEST_WAIT), operation)
 
 
 def wait(headers: Mapping[str, str], *, limited: bool, now: Instant) -> int:

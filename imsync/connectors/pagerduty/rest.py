@@ -30,7 +30,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from imsync.connectors.base import Limits, Unusable
+from imsync.connectors.base import Limits, Operation, Unusable
 from imsync.connectors.pagerduty.headers import clock_offset, limits, wait
 from imsync.connectors.pagerduty.reading import Object, dig, parsed
 from imsync.core.fields import Instant
@@ -54,6 +54,12 @@ LARGEST: Final = 8 * 1024 * 1024
 _SCHEMES: Final = (_BEARER := "Bearer ", _TOKEN := "Token token=")
 _DENIED_HERE: Final = (2010, 1018)  # Access Denied, Requester not authorized: to do this
 _CHANGED_MEANWHILE: Final = 1005
+_LIMITED_APART: Final = {
+    ("POST", "/incidents"): Operation.CREATE,
+    ("PUT", "/incidents"): Operation.WRITE_MANY,
+    ("GET", "/oncalls"): Operation.ON_CALL,
+}
+"""What has a lower limit of its own (PagerDuty's REST documentation, rate limits)."""
 _NEVER_LEFT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
@@ -120,7 +126,7 @@ class Rest:
                 timeout=TIMEOUT,
                 middlewares=(_once,) if writes else None,
             ) as response:
-                self._hear(response.headers, sent)
+                self._hear(_LIMITED_APART.get((method, path), Operation.OTHER), response, sent)
                 answer = await _bounded(response)
         except _NEVER_LEFT as error:
             raise Unavailable(f"{call}: no connection to PagerDuty: {self._safe(error)}") from None
@@ -147,11 +153,11 @@ class Rest:
                 headers["From"] = from_
         return headers
 
-    def _hear(self, headers: Mapping[str, str], sent: Instant) -> None:
-        measured = clock_offset(headers, sent=sent, received=self.now())
+    def _hear(self, operation: Operation, response: aiohttp.ClientResponse, sent: Instant) -> None:
+        measured = clock_offset(response.headers, sent=sent, received=self.now())
         if measured is not None:
             self.offset = self.offset.narrowed(measured) if self.offset else measured
-        self.heard(limits(headers), measured)
+        self.heard(limits(response.headers, operation), measured)
 
     def _failure(
         self, call: str, writes: bool, response: aiohttp.ClientResponse, answer: bytes
@@ -163,7 +169,7 @@ class Rest:
             message = f"{message} ({number})"
         retry_after = wait(response.headers, limited=status == 429, now=self.now())
         if status == 429 or number == _CHANGED_MEANWHILE:
-            return Unavailable(message, retry_after=retry_after)
+            return Unavailable(message, retry_after=retry_after, limited=status == 429)
         if status == 408 or status >= 500:
             kind = Unknown if writes else Unavailable
             return kind(message, retry_after=retry_after)
