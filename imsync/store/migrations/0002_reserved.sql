@@ -1,0 +1,1 @@
+-- The number of a migration that another branch brings. Nothing happens here.
