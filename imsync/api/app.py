@@ -2,7 +2,17 @@
 
 from aiohttp import web
 
-from imsync.api import conflicts, daemon, dead_letters, incidents, integrations, rules, webhooks
+from imsync.api import (
+    conflicts,
+    daemon,
+    dead_letters,
+    incidents,
+    integrations,
+    oncall,
+    rules,
+    webhook_subscription,
+    webhooks,
+)
 from imsync.api.bodies import LARGEST
 from imsync.api.context import CONTEXT, Context
 from imsync.api.errors import errors
@@ -46,6 +56,12 @@ def make(context: Context) -> web.Application:
             web.get(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.get),
             web.put(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.put),
             web.delete(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.delete),
+            web.post(f"{BASE}/integrations/{{name}}/webhook", webhook_subscription.install),
+            web.get(f"{BASE}/integrations/{{name}}/webhook", webhook_subscription.show),
+            web.post(f"{BASE}/integrations/{{name}}/webhook/ping", webhook_subscription.ping),
+            web.post(f"{BASE}/integrations/{{name}}/webhook/rotate", webhook_subscription.rotate),
+            web.post(f"{BASE}/integrations/{{name}}/webhook/enable", webhook_subscription.enable),
+            web.get(f"{BASE}/integrations/{{name}}/oncall", oncall.get),
             web.post(f"{BASE}/webhooks/{{integration_id}}", webhooks.receive),
             web.post(f"{BASE}/webhooks/{{integration_id}}/test", webhooks.test),
         ]

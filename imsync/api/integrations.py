@@ -17,7 +17,7 @@ from imsync.api.bodies import (
 from imsync.api.context import Context, context_of
 from imsync.connectors.base import Check
 from imsync.core.fields import Field
-from imsync.engine import configure, drift
+from imsync.engine import configure, drift, proving
 from imsync.engine.carry_out import View, view
 from imsync.engine.status import sync_status
 from imsync.errors import ExternalError, UserError
@@ -122,6 +122,9 @@ async def test(request: web.Request) -> web.Response:
         if drift.all_well(checks[:-1]) and integration.suspended_because:
             await context.db.run(integrations.suspend, integration.id, None)
             await context.fleet.refresh(integration.id)
+        if all(one.ok for one in checks if one.name in ("reach", "credentials")):
+            root, sleep = context.public_url, context.sleep
+            checks += await proving.checks(crew.account, root=root, sleep=sleep)
     return shapes.answer(
         {
             "integration": integration.slug,

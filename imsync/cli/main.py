@@ -11,7 +11,17 @@ import asyncclick as click
 from asyncclick.exceptions import NoArgsIsHelpError
 
 from imsync import __version__
-from imsync.cli import conflict, dead_letter, health, incident, integration, rules, status
+from imsync.cli import (
+    conflict,
+    dead_letter,
+    health,
+    incident,
+    integration,
+    oncall,
+    rules,
+    status,
+    webhook,
+)
 from imsync.cli.options import Everywhere, group
 from imsync.cli.output import DONE, INTERRUPTED, Output, complain, show
 from imsync.cli.session import Session
@@ -61,6 +71,18 @@ im = group(
                     "field-ownership",
                     "Who owns which field.",
                     [rules.list_rules, rules.set_rule, rules.delete_rule],
+                ),
+                oncall.oncall,
+                group(
+                    "webhook",
+                    "The subscription that tells us what happens there.",
+                    [
+                        webhook.install,
+                        webhook.show,
+                        webhook.ping,
+                        webhook.rotate,
+                        webhook.enable,
+                    ],
                 ),
             ],
         ),

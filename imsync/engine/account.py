@@ -81,13 +81,8 @@ class Account:
         await self.limiter.acquire(operation)
         return await self.ask_at_once(request, operation)
 
-    async def ask_soon(
-        self, request: Callable[[], Awaitable[T]], operation: Operation = Operation.OTHER
-    ) -> T:
-        """The same for somebody who waits for the answer.
-
-        Raises Unavailable when the limit is used up for longer than they will.
-        """
+    def must_answer_soon(self, operation: Operation = Operation.OTHER) -> None:
+        """Raise Unavailable when there is no permit for longer than somebody who asks waits."""
         if (wait := self.limiter.closed_for(operation)) > _PATIENCE:
             raise Unavailable(
                 f"the rate limit of {self.integration.slug} is used up for another"
@@ -95,7 +90,6 @@ class Account:
                 hint="try again then",
                 retry_after=wait,
             )
-        return await self.ask(request, operation)
 
     async def ask_at_once(
         self, request: Callable[[], Awaitable[T]], operation: Operation = Operation.OTHER

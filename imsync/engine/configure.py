@@ -10,7 +10,7 @@ from imsync.core.fields import Instant
 from imsync.core.merge import Direction, Strategy
 from imsync.engine.rules import decide_anew
 from imsync.errors import UserError
-from imsync.store import directory, integrations
+from imsync.store import directory, integrations, oncall, subscriptions
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 
@@ -80,9 +80,11 @@ def change(
     integrations.change(conn, integration.id, given, now=now)
     if webhook_secret:
         integrations.set_secret(conn, integration.id, webhook_secret, now=now)
+        subscriptions.forget(conn, integration.id)  # whose secret this is shows at the next look
     if given.keys() & {"base_url", "token"}:
         # Another account, perhaps: its names are other names, and it may let us in.
         directory.clear(conn, integration.id)
+        oncall.clear(conn, integration.id)
         integrations.suspend(conn, integration.id, None)
     if given.keys() & {"sync_direction", "conflict_strategy"}:
         decide_anew(conn, integration.id, now=now)

@@ -15,7 +15,9 @@ from imsync.engine.bell import Bell
 from imsync.engine.drift import Drift
 from imsync.engine.inbound import Inbound
 from imsync.engine.limiter import Limiter
+from imsync.engine.oncall import Desk
 from imsync.engine.outbound import Outbound
+from imsync.engine.subscription import Watch
 from imsync.store import integrations, outbox, writes
 from imsync.store.database import Connection, Database
 from imsync.store.integrations import Integration
@@ -46,10 +48,12 @@ class Crew:
     inbound: Inbound
     outbound: Outbound
     drift: Drift
+    watch: Watch
+    desk: Desk  # no loop: it answers who is on call
 
     @property
     def bells(self) -> tuple[Bell, ...]:
-        return self.inbound.bell, self.outbound.bell, self.drift.bell
+        return self.inbound.bell, self.outbound.bell, self.drift.bell, self.watch.bell
 
 
 class Fleet:
@@ -121,11 +125,14 @@ class Fleet:
             priorities=priorities,
         )
         outbound = Outbound(account, Bell())
+        drift = Drift(account, Bell(), outbound.bell, self._drift_interval)
         return Crew(
             account,
             Inbound(account, Bell(), outbound.bell),
             outbound,
-            Drift(account, Bell(), outbound.bell, self._drift_interval),
+            drift,
+            Watch(account, Bell(), drift.bell),
+            Desk(account),
         )
 
     async def run(self) -> None:
@@ -142,7 +149,7 @@ class Fleet:
         crew = self.assemble(integration)
         tasks = [
             asyncio.create_task(loop.run(), name=f"{integration.slug} {type(loop).__name__}")
-            for loop in (crew.inbound, crew.outbound, crew.drift)
+            for loop in (crew.inbound, crew.outbound, crew.drift, crew.watch)
         ]
         for task in tasks:
             task.add_done_callback(self._on_done)

@@ -6,6 +6,7 @@ from typing import Any
 from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Field, Instant
 from imsync.core.merge import Verdict
+from imsync.engine import subscription
 from imsync.store import conflicts, dead_letters, inbox, integrations, journal, links, outbox
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
@@ -21,7 +22,10 @@ def sync_status(conn: Connection, integration: Integration, *, now: Instant) -> 
     dead = dead_letters.count(conn, integration.id)
     rules = integrations.rules(conn, integration.id)
     observed = TRANSLATIONS[integration.integration_type].observed
-    problems = _problems(integration, oldest=oldest, dead=dead, now=now)
+    problems = [
+        *_problems(integration, oldest=oldest, dead=dead, now=now),
+        *subscription.problems(conn, integration),
+    ]
     return {
         "integration": integration.slug,
         "state": integration.state,

@@ -234,12 +234,12 @@ def secret_owners(conn: Connection, id_: str) -> set[str | None]:
     return {row["subscription_id"] for row in rows}
 
 
-def expire_secrets(conn: Connection, id_: str, *, but: str | None, at: Instant) -> None:
+def expire_secrets(conn: Connection, id_: str, *, but: str, at: Instant) -> None:
     """Let every secret go then, but that of one subscription."""
     conn.execute(
         "UPDATE webhook_secrets SET expires_at = ? WHERE integration_id = ?"
         " AND expires_at IS NULL AND (subscription_id IS NULL OR subscription_id <> ?)",
-        (at, id_, but or ""),
+        (at, id_, but),
     )
 
 
