@@ -82,19 +82,23 @@ def seen(
     because: str,
     now: Instant,
 ) -> Watched:
-    """It stands there, delivering or not. What is newly disabled is counted."""
+    """It stands there, delivering or not. What is newly disabled is counted.
+
+    Its address cannot change, but may be spelled otherwise there: ours is kept.
+    """
     before = get(conn, integration_id)
+    same = before.external_id == external_id
     after = replace(
         before,
         external_id=external_id,
-        url=url,
+        url=before.url if same else url,
         state=State.ACTIVE if active else State.DISABLED,
         because=because,
         checked_at=now,
     )
-    if before.external_id != external_id:
+    if not same:
         after = replace(after, installed_at=None)  # another one, which is not of our making
-    if not active and (before.state is not State.DISABLED or before.external_id != external_id):
+    if not active and not (same and before.state is State.DISABLED):
         after = replace(after, times_disabled=after.times_disabled + 1, disabled_at=now)
     _put(conn, after)
     return after
