@@ -21,6 +21,8 @@ PATIENCE: Final = 10.0
 _PAUSE: Final = 0.1
 """Seconds between looks into the inbox."""
 
+_LATER: Final = "test it again when PagerDuty answers"
+
 Sleep = Callable[[float], Awaitable[object]]
 
 
@@ -36,7 +38,8 @@ class Proof:
         if self.took is not None:
             return f"a ping arrived after {self.took} ms, rightly signed"
         if self.refused:
-            return f"no ping arrived, but {self.refused} deliveries with a wrong signature did"
+            what = "a delivery" if self.refused == 1 else f"{self.refused} deliveries"
+            return f"no ping arrived, but {what} with a wrong signature did"
         return f"no ping arrived within {PATIENCE:g} s"
 
     def hint(self, slug: str, url: str) -> str:
@@ -77,7 +80,7 @@ async def checks(account: Account, *, root: str | None, sleep: Sleep) -> Sequenc
         # Nothing is known to be wrong: incidents are synced without seeing subscriptions.
         return [Check("subscription", True, f"its API key may not look at it: {error}")]
     except ExternalError as error:
-        return [Check("subscription", False, str(error), error.hint)]
+        return [Check("subscription", False, str(error), error.hint or _LATER)]
     if found is None:
         hint = f"`im integration webhook install {slug}`"
         return [Check("subscription", False, "none leads here", hint)]
@@ -97,7 +100,7 @@ async def checks(account: Account, *, root: str | None, sleep: Sleep) -> Sequenc
         signed = Check("signature", True, f"its API key may not send a ping: {error}")
         return [there, delivers, _address(found, root, account, arrived=False), signed]
     except ExternalError as error:
-        return [there, delivers, Check("signature", False, str(error), error.hint)]
+        return [there, delivers, Check("signature", False, str(error), error.hint or _LATER)]
     arrived = proof.took is not None
     signed = Check("signature", arrived, proof.detail, proof.hint(slug, found.url))
     return [there, delivers, _address(found, root, account, arrived=arrived), signed]
