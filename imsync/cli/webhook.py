@@ -5,7 +5,7 @@ import asyncclick as click
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command, given
 from imsync.cli.output import DONE, UNHEALTHY, Output
-from imsync.cli.table import Block, cell, facts, harmless
+from imsync.cli.table import Block, cell, facts, harmless, when
 
 public_url = click.option(
     "--public-url", metavar="URL", help="How PagerDuty reaches the daemon. [its `public_url`]"
@@ -135,4 +135,4 @@ def times(found: Json, count: str, last: str) -> str:
     if not many:
         return "never"
     often = "once" if many == 1 else f"{cell(many)} times"
-    return f"{often}, last at {cell(found.get(last))}" if found.get(last) else often
+    return f"{often}, last at {when(found[last])}" if found.get(last) else often
