@@ -17,7 +17,7 @@ from imsync.api.bodies import (
 from imsync.api.context import Context, context_of
 from imsync.connectors.base import Check
 from imsync.core.fields import Field
-from imsync.engine import configure, drift, proving
+from imsync.engine import configure, drift, installing, proving
 from imsync.engine.carry_out import View, view
 from imsync.engine.status import sync_status
 from imsync.errors import ExternalError, UserError
@@ -98,8 +98,12 @@ async def get(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    context = context_of(request)
-    id_ = await context.db.run(configure.delete, request.match_info["name"])
+    context, integration = context_of(request), await _named(request)
+    # Its loops first: none is to find it gone in the middle of a step.
+    await context.fleet.dismiss(integration.id)
+    if integration.token is not None:
+        await installing.uninstall(context.fleet.assemble(integration).account)
+    id_ = await context.db.run(configure.delete, integration.id)
     await context.fleet.refresh(id_)
     return web.Response(status=204)
 

@@ -15,6 +15,7 @@ from imsync.errors import Clash, NotFound
 from imsync.store import integrations, subscriptions
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
+from imsync.store.subscriptions import State
 
 
 async def install(request: web.Request) -> web.Response:
@@ -74,7 +75,7 @@ async def enable(request: web.Request) -> web.Response:
     if await subscription.mend(account):
         crew.drift.bell.ring()
     known = await account.db.read(subscriptions.get, account.id)
-    if known.state in (subscriptions.State.NONE, subscriptions.State.DELETED):
+    if known.state in (State.NONE, State.DELETED):
         raise _none(integration.slug)
     return shapes.answer(await _shown(request))
 
@@ -127,6 +128,7 @@ def shown(conn: Connection, name: str, *, root: str | None, listen: str | None) 
     integration = integrations.named(conn, name)
     row = subscriptions.get(conn, integration.id)
     here = subscription.address(root or f"http://{listen}", integration.id)
+    there = row.external_id is not None and row.state is not State.DELETED
     same = row.url is not None and row.url.casefold() == here.casefold()
     owners = integrations.secret_owners(conn, integration.id)
     return {
@@ -136,9 +138,9 @@ def shown(conn: Connection, name: str, *, root: str | None, listen: str | None) 
         "because": row.because,
         "url": row.url,
         "webhook_url": here,
-        "points_here": same if root or same else None,
+        "points_here": same if there and (root or same) else None,
         "made_by": row.external_id and ("imsync" if row.installed_at else "hand"),
-        "knows_secret": bool(owners & {row.external_id, None}) if row.external_id else None,
+        "knows_secret": bool(owners & {row.external_id, None}) if there else None,
         "secrets_in_force": len(integrations.secrets(conn, integration.id)),
         "replaced": subscriptions.replaced(conn, integration.id),
         "installed_at": row.installed_at,
@@ -150,6 +152,6 @@ def shown(conn: Connection, name: str, *, root: str | None, listen: str | None) 
         "enabled_at": row.enabled_at,
         "last_delivery_at": integration.last_delivery_at,
         "refused_signatures": integration.refused_signatures,
-        "refused_since_delivery": integration.refused_signatures - integration.refused_before,
+        "refused_since_delivery": integration.refused_since_delivery,
         "problems": list(subscription.problems(conn, integration)),
     }

@@ -8,6 +8,7 @@ import asyncclick as click
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command
 from imsync.cli.output import Output
+from imsync.cli.status import duration
 from imsync.cli.table import Table, cell
 
 FRESH = 60  # seconds that an answer is told again without asking
@@ -62,7 +63,9 @@ def to_the_minute(value: Any) -> str:
 
 
 def age(found: Json) -> str:
-    return f"as of {cell(found.get('age_s'))} s ago"
+    seconds = found.get("age_s")
+    long_ago = isinstance(seconds, int) and seconds > 2 * FRESH
+    return f"as of {duration(seconds) if long_ago else f'{cell(seconds)} s'} ago"
 
 
 def _note(found: Json) -> str:

@@ -86,7 +86,7 @@ class Fleet:
 
     async def refresh(self, id_: str) -> None:
         """An integration was made, changed or deleted: work with what it is now."""
-        await self._dismiss(id_)
+        await self.dismiss(id_)
         for integration in await self._db.read(integrations.every):
             if integration.id == id_:
                 self._set_to_work(integration)
@@ -141,7 +141,7 @@ class Fleet:
 
     async def stop(self) -> None:
         """Let every loop finish the request in hand."""
-        await asyncio.gather(*(self._dismiss(id_) for id_ in list(self._crews)))
+        await asyncio.gather(*(self.dismiss(id_) for id_ in list(self._crews)))
 
     def _set_to_work(self, integration: Integration) -> None:
         if not integration.enabled or integration.token is None:
@@ -163,7 +163,8 @@ class Fleet:
         assert error is not None
         self._failed.set_exception(error)
 
-    async def _dismiss(self, id_: str) -> None:
+    async def dismiss(self, id_: str) -> None:
+        """Let an integration's loops finish what they hold, and work no more for it."""
         if id_ not in self._crews:
             return
         crew, tasks = self._crews.pop(id_)

@@ -5,9 +5,12 @@ leaves at worst one that leads here and whose secret nobody knows: the next inst
 it by its address, makes another, and deletes it.
 """
 
+import asyncio
 import ipaddress
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlsplit
 
 from imsync.connectors.base import Subscription
@@ -19,6 +22,11 @@ from imsync.errors import NotFound, Refused, Unauthorized, Unknown, UserError
 from imsync.store import integrations, subscriptions
 from imsync.store.database import Connection
 from imsync.store.subscriptions import State
+
+log = logging.getLogger(__name__)
+
+_PATIENCE: Final = 5.0
+"""Seconds that deleting an integration waits for its account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,8 @@ async def install(account: Account, url: str) -> Installed:
     """Let one subscription lead to `url`, whose secret we have. Twice is once.
 
     One made by hand, to that address and with its secret given by hand, is left as it is:
-    its scope is somebody's choice. Raises ExternalError.
+    its scope is somebody's choice. Not when deliveries are refused: then it is another's
+    secret. Raises ExternalError.
     """
     ours = await _listed(account)
     known = await account.db.read(usable, account.id, ours, url)
@@ -66,7 +75,7 @@ async def rotate(account: Account, url: str | None) -> Installed:
         slug = account.integration.slug
         raise NotFound(
             f"{slug} has no webhook subscription to rotate",
-            hint=f"`im integration webhook install {slug}` makes the first",
+            hint=f"`im integration webhook install {slug}` makes one",
         )
     if url is None:
         known = await account.db.read(subscriptions.get, account.id)
@@ -75,14 +84,26 @@ async def rotate(account: Account, url: str | None) -> Installed:
     return await _make(account, url, replacing=ours)
 
 
+async def uninstall(account: Account) -> None:
+    """Delete there what we have made, before its integration goes; else it would knock for ever.
+
+    What fails is only logged: an integration can be deleted whose account is long gone.
+    """
+    await account.db.run(let_go, account.id, now=account.now())
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await subscription.retire(account)
+    except TimeoutError:
+        log.warning("%s: no time to delete its subscription", account.integration.slug)
+
+
 async def _listed(account: Account) -> Sequence[Subscription]:
     """All that lead here. Raises ExternalError, with what would do for a key that may not look."""
     account.must_answer_soon()
     try:
         return await leading_here(account)
     except (Refused, Unauthorized) as error:
-        error.hint = _by_hand(account)
-        raise
+        raise _hinted(error, account) from None
 
 
 async def _make(account: Account, url: str, *, replacing: Iterable[Subscription]) -> Installed:
@@ -92,8 +113,7 @@ async def _make(account: Account, url: str, *, replacing: Iterable[Subscription]
         error.hint = "install again: what may have been made is found by its address and deleted"
         raise
     except (Refused, Unauthorized) as error:
-        error.hint = error.hint if isinstance(error, Refused) and error.hint else _by_hand(account)
-        raise
+        raise _hinted(error, account) from None
     if made.secret is None:
         raise Unknown(
             f"the subscription {made.id} was made, but its secret was not told",
@@ -110,12 +130,15 @@ async def _make(account: Account, url: str, *, replacing: Iterable[Subscription]
     return Installed(made.id, url, True, detail, made.secret)
 
 
-def _by_hand(account: Account) -> str:
-    slug = account.integration.slug
-    return (
-        "its API key may not do that: use one that may, or make the webhook in PagerDuty by hand"
-        f" and give its secret, `im integration configure {slug} --webhook-secret-file -`"
-    )
+def _hinted(error: Refused | Unauthorized, account: Account) -> Refused | Unauthorized:
+    """The error, with what would do when the key may not do that."""
+    if isinstance(error, Unauthorized) or error.status == 403:
+        slug = account.integration.slug
+        error.hint = (
+            "use an API key that may do that, or make the webhook in PagerDuty by hand and"
+            f" give its secret: `im integration configure {slug} --webhook-secret-file -`"
+        )
+    return error
 
 
 def root_of(given: str | None, setting: str | None, *, listen: str | None, base_url: str) -> str:
@@ -181,15 +204,18 @@ def usable(
 ) -> Subscription | None:
     """The one of these that leads to `url` and whose secret we have.
 
-    A secret given by hand says not whose it is: it is taken to be that of the only one.
+    A secret given by hand says not whose it is: it is taken to be that of the only one,
+    unless deliveries were refused since the last good one.
     """
     known = subscriptions.get(conn, integration_id)
     owners = integrations.secret_owners(conn, integration_id)
+    integration = integrations.get(conn, integration_id)
+    by_hand = None in owners and len(ours) == 1 and not integration.refused_since_delivery
     for one in ours:
         # PagerDuty may write an address otherwise than we did.
         leads = known.url if one.id == known.external_id else one.url
         same = leads is not None and leads.casefold() == url.casefold()
-        if same and (one.id in owners or (None in owners and len(ours) == 1)):
+        if same and (one.id in owners or by_hand):
             return one
     return None
 
@@ -215,6 +241,14 @@ def keep(
     integrations.add_secret(conn, integration_id, made.secret, subscription_id=made.id, now=now)
     subscriptions.installed(conn, integration_id, made.id, url, now=now)
     subscriptions.note_replaced(conn, integration_id, old, now=now)
+
+
+def let_go(conn: Connection, integration_id: str, *, now: Instant) -> None:
+    """The subscription that we have made is to be deleted; one made by hand is somebody's."""
+    known = subscriptions.get(conn, integration_id)
+    if known.external_id and known.installed_at is not None:
+        subscriptions.note_replaced(conn, integration_id, [known.external_id], now=now)
+        subscriptions.forget(conn, integration_id)
 
 
 def keep_known(

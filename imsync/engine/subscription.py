@@ -236,7 +236,7 @@ def problems(conn: Connection, integration: Integration) -> Iterator[str]:
             f"the webhook subscription {known.external_id} signs with a secret that is not known"
             f" here: {install} makes one whose secret is"
         )
-    if refused := integration.refused_signatures - integration.refused_before:
+    if refused := integration.refused_since_delivery:
         what = "delivery was" if refused == 1 else "deliveries were"
         yield (
             f"{refused} {what} refused since the last good one: wrong secret?"

@@ -40,6 +40,11 @@ class Integration:
     updated_at: Instant
 
     @property
+    def refused_since_delivery(self) -> int:
+        """Deliveries with a wrong signature since the last good one."""
+        return self.refused_signatures - self.refused_before
+
+    @property
     def state(self) -> str:
         if not self.enabled:
             return "disabled"

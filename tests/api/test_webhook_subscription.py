@@ -1,10 +1,12 @@
 """/integrations/{i}/webhook: what is answered, what is never told, and what is refused."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from imsync.connectors.base import Page
 from imsync.store import integrations
 from tests.engine import hooks
 from tests.town import Town, town_of
@@ -222,6 +224,54 @@ async def test_an_integration_that_is_none_lists_those_there_are(town: Town) -> 
         answer = await asks(town)(method, f"/api/v1/integrations/nowhere/webhook{path}")
         answer.problem(404, "not_found")
         assert "prod-pd" in answer.hint
+
+
+async def test_what_imsync_has_made_goes_with_its_integration(bare: Town) -> None:
+    await asks(bare).made(PATH, here(bare))
+    answer = await asks(bare)("DELETE", "/api/v1/integrations/prod-pd")
+    assert answer.status == 204
+    assert await hooks.ids(bare) == []
+
+
+async def test_what_was_made_by_hand_stays(town: Town) -> None:
+    await town.crew.watch.step()
+    before = await hooks.ids(town)
+    assert (await asks(town)("DELETE", "/api/v1/integrations/prod-pd")).status == 204
+    assert await hooks.ids(town) == before
+
+
+async def test_an_account_that_is_gone_keeps_no_integration_alive(bare: Town) -> None:
+    await asks(bare).made(PATH, here(bare))
+    bare.sandbox.faults.api_error = 1.0
+    assert (await asks(bare)("DELETE", "/api/v1/integrations/prod-pd")).status == 204
+    (await asks(bare)("GET", PATH)).problem(404, "not_found")
+
+
+async def test_deleting_an_integration_in_the_middle_of_a_sweep_stops_no_daemon(
+    town: Town,
+) -> None:
+    """Its loops are let finish before it goes."""
+    await town.fleet.start()
+    crew = town.fleet.crew("int_test")
+    assert crew is not None
+    real, asked, answers = crew.account.connector.list_open, asyncio.Event(), asyncio.Event()
+
+    async def slow(start: int = 0) -> Page:
+        found = await real(start)
+        asked.set()
+        await answers.wait()
+        return found
+
+    crew.account.connector.list_open = slow  # type: ignore[method-assign]
+    await asked.wait()
+    deleting = asyncio.create_task(asks(town)("DELETE", "/api/v1/integrations/prod-pd"))
+    await crew.drift.bell.wait(60)  # its loop is told to stop
+    answers.set()
+    assert (await deleting).status == 204
+    failed = asyncio.create_task(town.fleet.run())
+    await asyncio.sleep(0)
+    assert not failed.done()
+    failed.cancel()
 
 
 async def test_the_test_of_an_integration_has_lines_about_its_subscription(bare: Town) -> None:

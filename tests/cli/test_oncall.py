@@ -70,9 +70,12 @@ async def test_nobody_is_on_call(daemon: FakeDaemon, im: Im, capsys: Capture) ->
 
 
 async def test_an_old_answer_is_told_to_be_one(daemon: FakeDaemon, im: Im, capsys: Capture) -> None:
-    daemon.answers_with(ROUTE, FOUND | {"age_s": 61})
-    assert await im("integration", "oncall", "prod-pd", "--schedule-id", "P1") == 0
-    assert "its last answer" in capsys.readouterr().err
+    daemon.answers_with(ROUTE, FOUND | {"age_s": 61}, FOUND | {"age_s": 7_300})
+    for age in ("61 s", "2h 1m"):
+        assert await im("integration", "oncall", "prod-pd", "--schedule-id", "P1") == 0
+        out, err = capsys.readouterr()
+        assert out.endswith(f"as of {age} ago\n")
+        assert "its last answer" in err
 
 
 @pytest.mark.parametrize(

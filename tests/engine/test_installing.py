@@ -227,6 +227,16 @@ async def test_one_made_by_hand_with_its_secret_is_left_as_it_is(town: Town) -> 
     assert await hooks.ids(town) == [by_hand]
 
 
+async def test_one_whose_deliveries_are_refused_has_another_secret_and_is_replaced(
+    town: Town,
+) -> None:
+    await hooks.have_it_disabled(town)
+    (by_hand,) = await hooks.ids(town)
+    done = await install(town)
+    assert (done.made, by_hand in done.detail) == (True, True)
+    assert await hooks.ids(town) == [done.external_id]
+
+
 async def test_one_whose_secret_nobody_has_given_is_replaced(fresh: Town) -> None:
     await hooks.make(fresh)
     done = await install(fresh)

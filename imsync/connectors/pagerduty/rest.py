@@ -177,7 +177,10 @@ class Rest:
             return Unavailable(message, hint="is the base URL that of PagerDuty's API?")
         if status == 401 or (status == 403 and number not in _DENIED_HERE):
             return Unauthorized(message, hint="check the API key, and what it may do")
-        return (Gone if status == 404 else Refused)(message, status=status, number=number)
+        if status == 404:
+            return Gone(message, status=status, number=number)
+        hint = "its API key may not do that" if status == 403 else ""
+        return Refused(message, hint=hint, status=status, number=number)
 
     def _safe(self, said: object) -> str:
         """What was said, on one short line; without the token, should anyone have echoed it."""
