@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from imsync.core.fields import Instant
-from imsync.engine import configure, installing
+from imsync.engine import addresses, configure, installing
 from imsync.engine.fleet import Fleet
 from imsync.errors import NotFound, UserError
 from imsync.sandbox.records import Damaged
@@ -57,7 +57,7 @@ class Trial:
             configured, self.sandbox.describe(), new_id=new_id, now=self._now()
         )
         account = fleet.assemble(integration).account
-        await installing.install(account, installing.url_of(account, f"http://{listen}"))
+        await installing.install(account, addresses.address(f"http://{listen}", account.id))
 
     def describe(self) -> Mapping[str, Any]:
         described = self.sandbox.describe()

@@ -8,7 +8,7 @@ from imsync.api import shapes
 from imsync.api.bodies import Installation, read
 from imsync.api.context import context_of
 from imsync.api.crews import crew_of
-from imsync.engine import installing, proving, subscription
+from imsync.engine import addresses, installing, proving, subscription
 from imsync.engine.fleet import Crew
 from imsync.engine.installing import Installed
 from imsync.errors import Clash, NotFound
@@ -23,7 +23,7 @@ async def install(request: web.Request) -> web.Response:
     body = await _asked(request)
     integration, crew = await crew_of(request)
     root = _root(request, integration, body.public_url)
-    done = await installing.install(crew.account, installing.url_of(crew.account, root))
+    done = await installing.install(crew.account, addresses.address(root, integration.id))
     return await _done(request, crew, done, show_secret=body.show_secret)
 
 
@@ -33,7 +33,7 @@ async def rotate(request: web.Request) -> web.Response:
     integration, crew = await crew_of(request)
     url = None
     if body.public_url is not None:
-        url = installing.url_of(crew.account, _root(request, integration, body.public_url))
+        url = addresses.address(_root(request, integration, body.public_url), integration.id)
     done = await installing.rotate(crew.account, url)
     return await _done(request, crew, done, show_secret=body.show_secret)
 
@@ -87,7 +87,7 @@ async def _asked(request: web.Request) -> Installation:
 
 def _root(request: web.Request, integration: Integration, given: str | None) -> str:
     context = context_of(request)
-    return installing.root_of(
+    return addresses.root_of(
         given, context.public_url, listen=context.listen, base_url=integration.base_url
     )
 
@@ -127,7 +127,7 @@ def shown(conn: Connection, name: str, *, root: str | None, listen: str | None) 
     """
     integration = integrations.named(conn, name)
     row = subscriptions.get(conn, integration.id)
-    here = subscription.address(root or f"http://{listen}", integration.id)
+    here = addresses.address(root or f"http://{listen}", integration.id)
     there = row.external_id is not None and row.state is not State.DELETED
     same = row.url is not None and row.url.casefold() == here.casefold()
     owners = integrations.secret_owners(conn, integration.id)

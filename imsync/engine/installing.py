@@ -6,19 +6,17 @@ it by its address, makes another, and deletes it.
 """
 
 import asyncio
-import ipaddress
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
 
 from imsync.connectors.base import Subscription
 from imsync.core.fields import Instant
 from imsync.engine import subscription
 from imsync.engine.account import Account
 from imsync.engine.subscription import leading_here
-from imsync.errors import NotFound, Refused, Unauthorized, Unknown, UserError
+from imsync.errors import NotFound, Refused, Unauthorized, Unknown
 from imsync.store import integrations, subscriptions
 from imsync.store.database import Connection
 from imsync.store.subscriptions import State
@@ -139,61 +137,6 @@ def _hinted(error: Refused | Unauthorized, account: Account) -> Refused | Unauth
             f" give its secret: `im integration configure {slug} --webhook-secret-file -`"
         )
     return error
-
-
-def root_of(given: str | None, setting: str | None, *, listen: str | None, base_url: str) -> str:
-    """The address at which the other side reaches this daemon, without a slash at its end.
-
-    A sandbox on this host reaches us where we listen. Raises UserError where there is no
-    address, or where deliveries could not arrive there, or not unread.
-    """
-    root = given if given is not None else setting
-    nearby = _is_loopback(urlsplit(base_url).hostname or "")
-    if root is None and nearby and listen is not None:
-        return f"http://{listen}"
-    if root is None:
-        raise UserError(
-            "nobody has said how PagerDuty reaches this daemon",
-            hint="say --public-url https://…, or set `public_url` for the daemon",
-        )
-    try:
-        parts = urlsplit(root)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        parts, host = urlsplit(""), None
-    if parts.username is not None:
-        raise UserError(
-            "public_url holds a name or a password, which deliveries are not sent with",
-            hint="for example https://incidents.example.com",
-        )
-    plain = parts.query == parts.fragment == "" and root.isprintable()
-    if parts.scheme not in ("https", "http") or not host or not plain or " " in root:
-        raise UserError(
-            f"public_url {root!r} is no address that deliveries can be sent to",
-            hint="for example https://incidents.example.com",
-        )
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise UserError(
-            f"public_url {root!r} would send incidents in the clear",
-            hint="use https; http is for a sandbox on this host alone",
-        )
-    if _is_loopback(host) and not nearby:
-        raise UserError(
-            f"public_url {root!r} is this host itself, which PagerDuty does not reach",
-            hint="give the address of the reverse proxy, for example https://incidents.example.com",
-        )
-    return root.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.casefold() == "localhost"
-
-
-def url_of(account: Account, root: str) -> str:
-    return subscription.address(root, account.id)
 
 
 # Units of work.

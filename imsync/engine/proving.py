@@ -9,7 +9,7 @@ from typing import Final
 
 from imsync.connectors.base import Check, Sort, Subscription, Translation, Unusable
 from imsync.core.fields import Instant
-from imsync.engine import subscription
+from imsync.engine import addresses, subscription
 from imsync.engine.account import Account
 from imsync.errors import ExternalError, Refused, Unauthorized
 from imsync.store import inbox, integrations, subscriptions
@@ -108,7 +108,7 @@ async def checks(account: Account, *, root: str | None, sleep: Sleep) -> Sequenc
 
 def _address(found: Subscription, root: str | None, account: Account, *, arrived: bool) -> Check:
     """An arrival says more than a name does: the same host may have several."""
-    expected = root and subscription.address(root, account.id)
+    expected = root and addresses.address(root, account.id)
     if arrived or expected is None or expected.casefold() == found.url.casefold():
         return Check("address", True, found.url)
     slug = account.integration.slug

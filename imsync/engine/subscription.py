@@ -12,11 +12,11 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from imsync.connectors.base import Subscription
 from imsync.core.fields import Instant
 from imsync.engine.account import Account
+from imsync.engine.addresses import leads_to
 from imsync.engine.bell import Bell
 from imsync.errors import ExternalError, Gone, NotFound, Refused, Unauthorized
 from imsync.store import integrations, subscriptions
@@ -36,8 +36,6 @@ A deleted subscription sends nothing more, so the 48 hours of retries do not cou
 on its way has the five seconds that PagerDuty waits; a proxy that holds and repeats requests
 may take minutes.
 """
-
-PATH: Final = "/api/v1/webhooks/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,23 +157,6 @@ async def retire(account: Account) -> int:
         await account.db.run(retired, account.id, old, now=account.now())
         deleted += 1
     return deleted
-
-
-def address(root: str, integration_id: str) -> str:
-    """Where an integration's deliveries go, below the address of the daemon."""
-    return f"{root}{PATH}{integration_id}"
-
-
-def leads_to(url: str, integration_id: str) -> bool:
-    """Whether that is an integration's address, whatever the host is called.
-
-    Nobody can guess an integration's id: what ends in it leads here, or did once.
-    """
-    try:
-        path = urlsplit(url).path
-    except ValueError:
-        return False
-    return path.casefold().endswith(f"{PATH}{integration_id}".casefold())
 
 
 # Units of work.

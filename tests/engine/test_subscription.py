@@ -7,7 +7,7 @@ import pytest
 from imsync.core.fields import Field
 from imsync.engine import configure, installing, subscription
 from imsync.engine.status import sync_status
-from imsync.engine.subscription import GRACE, leads_to
+from imsync.engine.subscription import GRACE
 from imsync.errors import Unavailable
 from imsync.store import integrations
 from imsync.store.subscriptions import State
@@ -283,20 +283,3 @@ async def test_refused_signatures_are_a_problem_until_a_good_delivery(town: Town
     await town.settle()
     assert await problems(town) == []
     assert (await town.integration()).refused_signatures == 3
-
-
-@pytest.mark.parametrize(
-    ("url", "leads"),
-    [
-        ("https://a.example/api/v1/webhooks/int_1", True),
-        ("https://a.example:8443/behind/a/proxy/api/v1/webhooks/int_1", True),
-        ("HTTPS://A.EXAMPLE/API/V1/WEBHOOKS/INT_1", True),
-        ("https://a.example/api/v1/webhooks/int_12", False),
-        ("https://a.example/api/v1/webhooks/xint_1", False),
-        ("https://a.example/?/api/v1/webhooks/int_1", False),
-        ("https://[broken/api/v1/webhooks/int_1", False),
-        ("", False),
-    ],
-)
-def test_an_address_is_ours_by_the_id_it_ends_in(url: str, leads: bool) -> None:
-    assert leads_to(url, "int_1") is leads
