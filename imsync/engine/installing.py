@@ -77,8 +77,8 @@ async def rotate(account: Account, url: str | None) -> Installed:
         )
     if url is None:
         known = await account.db.read(subscriptions.get, account.id)
-        present = [one.url for one in ours if one.id == known.external_id]
-        url = present[0] if present else ours[0].url
+        stands = known.external_id in {one.id for one in ours}
+        url = known.url if stands and known.url else ours[0].url
     return await _make(account, url, replacing=ours)
 
 

@@ -81,8 +81,8 @@ async def mend(account: Account) -> bool:
     """
     was = await account.db.read(subscriptions.get, account.id)
     found = await look(account, was)
-    await account.db.run(note, account.id, found, now=account.now())
-    if found is None or not await enable(account, found):
+    stands = await account.db.run(note, was, found, now=account.now())
+    if found is None or not stands or not await enable(account, found):
         return False
     return not found.active or was.state is State.DISABLED
 
@@ -137,7 +137,7 @@ async def enable(account: Account, found: Subscription) -> bool:
             now=account.now(),
         )
         return False
-    await account.db.run(subscriptions.enabled, account.id, now=account.now())
+    await account.db.run(subscriptions.enabled, account.id, found.id, now=account.now())
     return True
 
 
@@ -162,10 +162,11 @@ async def retire(account: Account) -> int:
 # Units of work.
 
 
-def note(
-    conn: Connection, integration_id: str, found: Subscription | None, *, now: Instant
-) -> None:
-    """Remember what a look has seen."""
+def note(conn: Connection, was: Watched, found: Subscription | None, *, now: Instant) -> bool:
+    """Remember what a look has seen. False if another has been installed since it began."""
+    integration_id = was.integration_id
+    if subscriptions.get(conn, integration_id).external_id != was.external_id:
+        return False
     if found is None:
         subscriptions.missed(conn, integration_id, now=now)
     else:
@@ -178,6 +179,7 @@ def note(
             because=found.because,
             now=now,
         )
+    return True
 
 
 def retired(conn: Connection, integration_id: str, external_id: str, *, now: Instant) -> None:

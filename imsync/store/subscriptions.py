@@ -104,9 +104,11 @@ def seen(
     return after
 
 
-def enabled(conn: Connection, integration_id: str, *, now: Instant) -> None:
-    """We have enabled it again."""
+def enabled(conn: Connection, integration_id: str, external_id: str, *, now: Instant) -> None:
+    """We have enabled it again, if it is still the one to look after."""
     before = get(conn, integration_id)
+    if before.external_id != external_id:
+        return
     _put(
         conn,
         replace(

@@ -196,6 +196,10 @@ async def test_a_key_that_may_not_is_refused_with_what_would_do(bare: Town) -> N
     answer = await asks(bare)("POST", PATH, here(bare))
     assert answer.status == 502
     assert "--webhook-secret-file -" in answer.hint
+    await hooks.make(bare)
+    answer = await asks(bare)("POST", f"{PATH}/ping")
+    answer.problem(502, "external_refused")
+    assert answer.hint == "its API key may not do that"
 
 
 async def test_it_points_here_or_elsewhere_or_nobody_knows(bare: Town) -> None:

@@ -347,6 +347,6 @@ def test_an_address_is_the_same_however_it_is_spelled(conn: sqlite3.Connection) 
     made = Subscription("PHOOK", url, True, [], "secret")
     installing.keep(conn, "int_1", made, url, [], now=NOW)
     shown = Subscription("PHOOK", "https://a.example:443/api/v1/webhooks/int_1", True, [])
-    subscription.note(conn, "int_1", shown, now=NOW)
+    assert subscription.note(conn, subscriptions.get(conn, "int_1"), shown, now=NOW)
     assert installing.usable(conn, "int_1", [shown], url) == shown
     assert subscriptions.get(conn, "int_1").url == url

@@ -1,9 +1,11 @@
 """The subscription looked after: what is found, what is mended, and what is only said."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
+from imsync.connectors.base import Subscription
 from imsync.core.fields import Field
 from imsync.engine import configure, installing, subscription
 from imsync.engine.status import sync_status
@@ -272,6 +274,27 @@ async def test_a_secret_given_by_hand_meanwhile_does_not_go_with_the_replaced(
     installed.clock.at += GRACE
     await installed.crew.watch.step()
     assert await account.db.read(integrations.secrets, "int_test") == ["by hand"]
+
+
+@pytest.mark.parametrize("active", [True, False])
+async def test_a_look_that_was_overtaken_by_a_rotation_says_nothing(
+    installed: Town, active: bool
+) -> None:
+    connector = installed.crew.account.connector
+    real = connector.subscription
+
+    async def and_meanwhile(id_: str) -> Subscription:
+        found = await real(id_)
+        connector.subscription = real  # type: ignore[method-assign]
+        await installing.rotate(installed.crew.account, None)
+        return replace(found, active=active)
+
+    connector.subscription = and_meanwhile  # type: ignore[method-assign]
+    assert await installed.crew.watch.step()
+    (id_,) = await hooks.ids(installed)
+    found = await hooks.known(installed)
+    assert (found.external_id, found.state, found.times_disabled) == (id_, State.ACTIVE, 0)
+    assert found.installed_at is not None
 
 
 async def test_refused_signatures_are_a_problem_until_a_good_delivery(town: Town) -> None:

@@ -35,7 +35,8 @@ def test_what_happens_is_counted_once_however_often_it_is_seen(
     subscriptions.installed(conn, id_, "PHOOK", URL, now=Instant(1))
     for at in (2, 3):
         seen(conn, at, active=False)
-    subscriptions.enabled(conn, id_, now=Instant(4))
+    for external_id in ("PHOOK", "POTHER"):
+        subscriptions.enabled(conn, id_, external_id, now=Instant(4))
     seen(conn, 5, active=True)
     found = seen(conn, 6, active=False)
     assert (found.times_disabled, found.times_enabled, found.disabled_at) == (2, 1, 6)
