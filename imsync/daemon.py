@@ -82,10 +82,9 @@ async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> No
         db = await _database(settings.database)
         stack.push_async_callback(db.close)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        connects = connecting(session, now)
         fleet = Fleet(
             db=db,
-            connects=connects,
+            connects=connecting(session, now),
             now=now,
             rng=rng,
             drift_interval=settings.drift_interval,
@@ -111,7 +110,7 @@ async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> No
             await trial.start()
             deliveries = asyncio.create_task(trial.sandbox.run(), name="sandbox")
             stack.callback(deliveries.cancel)
-            await trial.set_up(db, connects, new_id=context.new_id, listen=context.listen)
+            await trial.set_up(db, fleet, new_id=context.new_id, listen=context.listen)
             context.sandbox = trial.describe
         await fleet.start()
         _say(settings, context)

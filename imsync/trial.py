@@ -7,11 +7,9 @@ from typing import Any
 
 import aiohttp
 
-from imsync.connectors.base import Limits
 from imsync.core.fields import Instant
-from imsync.core.offset import Offset
-from imsync.engine import configure
-from imsync.engine.fleet import Connects
+from imsync.engine import addresses, configure, installing
+from imsync.engine.fleet import Fleet
 from imsync.errors import NotFound, UserError
 from imsync.sandbox.records import Damaged
 from imsync.sandbox.sandbox import Sandbox
@@ -48,41 +46,23 @@ class Trial:
         await self.sandbox.start()
 
     async def set_up(
-        self,
-        db: Database,
-        connects: Connects,
-        *,
-        new_id: Callable[[str], str],
-        listen: str,
+        self, db: Database, fleet: Fleet, *, new_id: Callable[[str], str], listen: str
     ) -> None:
         """Let the integration lead to this sandbox, and the sandbox's webhooks lead to us.
 
-        Ports may have changed since the last start; then both are set anew.
+        Ports may have changed since the last start; then both are set anew. A subscription
+        that leads here still stays: what the sandbox owes us arrives.
         """
         integration = await db.run(
             configured, self.sandbox.describe(), new_id=new_id, now=self._now()
         )
-        connector = connects(integration, heard=_unheard, priorities={})
-        path = f"/api/v1/webhooks/{integration.id}"
-        old = [one for one in await connector.subscriptions() if one.url.endswith(path)]
-        secrets = await db.read(integrations.secrets, integration.id)
-        if secrets and [(one.url, one.active) for one in old] == [(f"http://{listen}{path}", True)]:
-            return  # what it still owes us arrives
-        made = await connector.subscribe(f"http://{listen}{path}")
-        assert made.secret is not None  # it is told when a subscription is made
-        await db.run(integrations.set_secret, integration.id, made.secret, now=self._now())
-        # Last, so that one that stands alone is the one whose secret we have.
-        for one in old:
-            await connector.unsubscribe(one.id)
+        account = fleet.assemble(integration).account
+        await installing.install(account, addresses.address(f"http://{listen}", account.id))
 
     def describe(self) -> Mapping[str, Any]:
         described = self.sandbox.describe()
         shown: dict[str, Any] = {name: described[name] for name in _SHOWN}
         return {**shown, "requests": self.sandbox.requests}
-
-
-def _unheard(limits: Limits | None, offset: Offset | None) -> None:
-    """Its clock is ours, and its limit is far away."""
 
 
 # Units of work.

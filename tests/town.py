@@ -56,7 +56,7 @@ class Town:
     def account(self) -> Json:
         return self.sandbox.describe()
 
-    async def connect(self, **settings: object) -> None:
+    async def connect(self, *, subscribed: bool = True, **settings: object) -> None:
         """Configure the integration and have its webhooks sent here."""
         described = self.account
         integration = await self.db.run(
@@ -76,11 +76,16 @@ class Town:
             now=self.clock(),
         )
         self.crew = self.fleet.assemble(integration)
-        url = str(self.server.make_url(f"/api/v1/webhooks/{integration.id}"))
-        made = await self.crew.account.connector.subscribe(url)
-        assert made.secret is not None
-        await self.db.run(integrations.set_secret, integration.id, made.secret, now=self.clock())
+        if subscribed:
+            made = await self.crew.account.connector.subscribe(self.webhook_url)
+            assert made.secret is not None
+            now = self.clock()
+            await self.db.run(integrations.set_secret, integration.id, made.secret, now=now)
         await self.crew.account.load_priorities()
+
+    @property
+    def webhook_url(self) -> str:
+        return str(self.server.make_url("/api/v1/webhooks/int_test"))
 
     async def reload(self) -> None:
         """The integration as it is configured now, as after a restart."""
@@ -283,6 +288,7 @@ async def town_of(
             database=Path(str(path)),
             started_at=clock(),
             listen="127.0.0.1:1",
+            sleep=lambda _: sandbox.step(),  # whoever waits lets deliveries arrive
         )
         server = TestServer(app.make(context))
         await server.start_server()

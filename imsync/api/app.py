@@ -10,9 +10,11 @@ from imsync.api import (
     incidents,
     integrations,
     maps,
+    oncall,
     plans,
     rules,
     services,
+    webhook_subscription,
     webhooks,
 )
 from imsync.api.bodies import LARGEST
@@ -69,6 +71,12 @@ def make(context: Context) -> web.Application:
             web.get(f"{BASE}/integrations/{{name}}/service-mappings", services.page),
             web.post(f"{BASE}/integrations/{{name}}/service-mappings", services.add),
             web.delete(f"{BASE}/integrations/{{name}}/service-mappings/{{id}}", services.remove),
+            web.post(f"{BASE}/integrations/{{name}}/webhook", webhook_subscription.install),
+            web.get(f"{BASE}/integrations/{{name}}/webhook", webhook_subscription.show),
+            web.post(f"{BASE}/integrations/{{name}}/webhook/ping", webhook_subscription.ping),
+            web.post(f"{BASE}/integrations/{{name}}/webhook/rotate", webhook_subscription.rotate),
+            web.post(f"{BASE}/integrations/{{name}}/webhook/enable", webhook_subscription.enable),
+            web.get(f"{BASE}/integrations/{{name}}/oncall", oncall.get),
             web.post(f"{BASE}/webhooks/{{integration_id}}", webhooks.receive),
             web.post(f"{BASE}/webhooks/{{integration_id}}/test", webhooks.test),
         ]

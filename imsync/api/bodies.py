@@ -85,6 +85,13 @@ class IntegrationChanges(_IntegrationSettings):
     integration_type: Literal["pagerduty"] | None = None
 
 
+class Installation(_Body):
+    """How to install a webhook subscription. `public_url` null: the daemon's setting."""
+
+    public_url: Line | None = None
+    show_secret: bool = False
+
+
 class ConflictAnswer(_Body):
     """One of the two: a side's value as it is now, or another one."""
 

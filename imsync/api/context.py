@@ -1,6 +1,7 @@
 """What handlers are given: the few things of the house that a request may touch."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ class Context:
     listen: str | None = None  # known once it listens
     socket: Path | None = None
     sandbox: Callable[[], Mapping[str, Any]] | None = None
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     plans: dict[str, Forecast] = field(default_factory=dict)  # the last that were shown
 
     def remember(self, forecast: Forecast) -> None:

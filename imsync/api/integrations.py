@@ -16,7 +16,7 @@ from imsync.api.bodies import (
 )
 from imsync.api.context import Context, context_of
 from imsync.connectors.base import Check
-from imsync.engine import configure, drift
+from imsync.engine import configure, drift, installing, proving
 from imsync.engine.carry_out import view
 from imsync.engine.status import sync_status
 from imsync.errors import ExternalError, UserError
@@ -98,8 +98,12 @@ async def get(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    context = context_of(request)
-    id_ = await context.db.run(configure.delete, request.match_info["name"])
+    context, integration = context_of(request), await _named(request)
+    # Its loops first: none is to find it gone in the middle of a step.
+    await context.fleet.dismiss(integration.id)
+    if integration.token is not None:
+        await installing.uninstall(context.fleet.assemble(integration).account)
+    id_ = await context.db.run(configure.delete, integration.id)
     await context.fleet.refresh(id_)
     return web.Response(status=204)
 
@@ -122,6 +126,9 @@ async def test(request: web.Request) -> web.Response:
         if drift.all_well(checks[:-1]) and integration.suspended_because:
             await context.db.run(integrations.suspend, integration.id, None)
             await context.fleet.refresh(integration.id)
+        if all(one.ok for one in checks if one.name in ("reach", "credentials")):
+            root, sleep = context.public_url, context.sleep
+            checks += await proving.checks(crew.account, root=root, sleep=sleep)
     return shapes.answer(
         {
             "integration": integration.slug,

@@ -20,10 +20,12 @@ from imsync.cli import (
     incident,
     integration,
     maps,
+    oncall,
     plan,
     rules,
     services,
     status,
+    webhook,
 )
 from imsync.cli.options import Everywhere, group
 from imsync.cli.output import DONE, INTERRUPTED, Output, complain, show
@@ -85,6 +87,18 @@ im = group(
                     "map",
                     "What our severities and statuses are called there.",
                     [maps.list_maps, maps.set_map, maps.delete_map],
+                ),
+                oncall.oncall,
+                group(
+                    "webhook",
+                    "The subscription that tells us what happens there.",
+                    [
+                        webhook.install,
+                        webhook.show,
+                        webhook.ping,
+                        webhook.rotate,
+                        webhook.enable,
+                    ],
                 ),
             ],
         ),

@@ -16,6 +16,7 @@ from imsync.cli.table import Block, Facts, Table
 WRAP = {
     *("title", "text", "detail", "what", "error", "because", "description", "name", "external url"),
     *("value", "platform", "external", "not in step", "here", "there", "becomes"),
+    *("user", "escalation policy", "schedule", "since", "until"),
 }
 STYLES = {
     "SEV-1": "bold red",

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     USER = "user"  # by e-mail
     ESCALATION_POLICY = "escalation_policy"  # by name
     PRIORITY = "priority"  # by name
+    SCHEDULE = "schedule"  # by name
 
 
 class Directory(Protocol):
@@ -204,6 +205,15 @@ class Subscription:
     active: bool
     events: Sequence[str]
     secret: str | None = field(default=None, repr=False)
+    because: str = ""  # why it is not active, for people
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """Some of the subscriptions there; `next` asks for more, None is the end."""
+
+    items: Sequence[Subscription]
+    next: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +267,9 @@ class Connector(Protocol):
         """Ask for one name: what was found, or its Entry with an id of None."""
 
     async def look_up_id(self, kind: Kind, id_: str) -> Entry: ...
+    async def list_names(self, kind: Kind) -> Sequence[Entry]:
+        """What there is of a kind, for somebody to choose from: the first of them."""
+
     async def list_priorities(self) -> Sequence[Entry]:
         """The account's priorities; none when it has none (404, 402)."""
 
@@ -268,13 +281,16 @@ class Connector(Protocol):
     async def check(self) -> Sequence[Check]:
         """Several requests: reach, credentials, From user, default service."""
 
-    async def subscriptions(self) -> Sequence[Subscription]: ...
+    async def subscriptions(self, start: int = 0) -> Subscriptions: ...
+    async def subscription(self, id_: str) -> Subscription:
+        """As it is now. Raises Gone when it was deleted."""
+
     async def subscribe(self, url: str) -> Subscription:
         """Have deliveries sent there. May take two requests."""
 
     async def unsubscribe(self, id_: str) -> None: ...
     async def enable(self, id_: str) -> None:
-        """Let a subscription deliver again that was disabled for its failures."""
+        """Let a subscription deliver again, whoever stopped it. May take two requests."""
 
     async def ping(self, id_: str) -> None:
         """Have a delivery of Sort.PROOF sent over that subscription."""

@@ -33,6 +33,9 @@ T = TypeVar("T")
 _BLIND = 1_000
 """How long (ms) to ask nothing more of what was refused as too often, when it is not said."""
 
+_PATIENCE = 5_000
+"""How long (ms) somebody who asked is made to wait for a permit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Need:
@@ -87,6 +90,16 @@ class Account:
         """
         await self.limiter.acquire(operation)
         return await self.ask_at_once(request, operation)
+
+    def must_answer_soon(self, operation: Operation = Operation.OTHER) -> None:
+        """Raise Unavailable when there is no permit for longer than somebody who asks waits."""
+        if (wait := self.limiter.closed_for(operation)) > _PATIENCE:
+            raise Unavailable(
+                f"the rate limit of {self.integration.slug} is used up for another"
+                f" {-(-wait // 1000)} s",
+                hint="try again then",
+                retry_after=wait,
+            )
 
     async def ask_at_once(
         self, request: Callable[[], Awaitable[T]], operation: Operation = Operation.OTHER

@@ -11,7 +11,7 @@ from imsync.core.merge import Direction, Strategy
 from imsync.engine import linking
 from imsync.engine.rules import decide_anew
 from imsync.errors import UserError
-from imsync.store import directory, integrations
+from imsync.store import directory, integrations, oncall, subscriptions
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 
@@ -82,9 +82,11 @@ def change(
     integrations.change(conn, integration.id, given, now=now)
     if webhook_secret:
         integrations.set_secret(conn, integration.id, webhook_secret, now=now)
+        subscriptions.forget(conn, integration.id)  # whose secret this is shows at the next look
     if given.keys() & {"base_url", "token"}:
         # Another account, perhaps: its names are other names.
         directory.clear(conn, integration.id)
+        oncall.clear(conn, integration.id)
     if given.keys() & {"base_url", "token", "from_email"}:
         integrations.suspend(conn, integration.id, None)  # it may let us in now
     changed = integrations.get(conn, integration.id)

@@ -15,7 +15,9 @@ from imsync.engine.bell import Bell
 from imsync.engine.drift import Drift
 from imsync.engine.inbound import Inbound
 from imsync.engine.limiter import Limiter
+from imsync.engine.oncall import Desk
 from imsync.engine.outbound import Outbound
+from imsync.engine.subscription import Watch
 from imsync.store import integrations, outbox, writes
 from imsync.store.database import Connection, Database
 from imsync.store.integrations import Integration
@@ -46,10 +48,12 @@ class Crew:
     inbound: Inbound
     outbound: Outbound
     drift: Drift
+    watch: Watch
+    desk: Desk  # no loop: it answers who is on call
 
     @property
     def bells(self) -> tuple[Bell, ...]:
-        return self.inbound.bell, self.outbound.bell, self.drift.bell
+        return self.inbound.bell, self.outbound.bell, self.drift.bell, self.watch.bell
 
 
 class Fleet:
@@ -88,7 +92,7 @@ class Fleet:
 
     async def refresh(self, id_: str) -> None:
         """An integration was made, changed or deleted: work with what it is now."""
-        await self._dismiss(id_)
+        await self.dismiss(id_)
         for integration in await self._db.read(integrations.every):
             if integration.id == id_:
                 self._set_to_work(integration)
@@ -127,18 +131,21 @@ class Fleet:
             priorities=priorities,
         )
         outbound = Outbound(account, Bell())
+        drift = Drift(
+            account,
+            Bell(),
+            outbound.bell,
+            self._limiter(round(integration.rate_limit * self._rate_limit_share)),
+            self._drift_interval,
+            self._sweep_interval,
+        )
         return Crew(
             account,
             Inbound(account, Bell(), outbound.bell),
             outbound,
-            Drift(
-                account,
-                Bell(),
-                outbound.bell,
-                self._limiter(round(integration.rate_limit * self._rate_limit_share)),
-                self._drift_interval,
-                self._sweep_interval,
-            ),
+            drift,
+            Watch(account, Bell(), drift.bell),
+            Desk(account),
         )
 
     def _limiter(self, per_minute: int) -> Limiter:
@@ -150,7 +157,7 @@ class Fleet:
 
     async def stop(self) -> None:
         """Let every loop finish the request in hand."""
-        await asyncio.gather(*(self._dismiss(id_) for id_ in list(self._crews)))
+        await asyncio.gather(*(self.dismiss(id_) for id_ in list(self._crews)))
 
     def _set_to_work(self, integration: Integration) -> None:
         if not integration.enabled or integration.token is None:
@@ -158,7 +165,7 @@ class Fleet:
         crew = self.assemble(integration)
         tasks = [
             asyncio.create_task(loop.run(), name=f"{integration.slug} {type(loop).__name__}")
-            for loop in (crew.inbound, crew.outbound, crew.drift)
+            for loop in (crew.inbound, crew.outbound, crew.drift, crew.watch)
         ]
         for task in tasks:
             task.add_done_callback(self._on_done)
@@ -172,7 +179,8 @@ class Fleet:
         assert error is not None
         self._failed.set_exception(error)
 
-    async def _dismiss(self, id_: str) -> None:
+    async def dismiss(self, id_: str) -> None:
+        """Let an integration's loops finish what they hold, and work no more for it."""
         if id_ not in self._crews:
             return
         crew, tasks = self._crews.pop(id_)

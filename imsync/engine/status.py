@@ -6,6 +6,7 @@ from typing import Any
 from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Field, Instant
 from imsync.core.merge import Verdict
+from imsync.engine import subscription
 from imsync.engine.account import Trouble
 from imsync.store import (
     conflicts,
@@ -42,6 +43,7 @@ def sync_status(
     problems = [
         *_ours(integration, waiting=waiting),
         *_theirs(integration, trouble, oldest=oldest, now=now),
+        *subscription.problems(conn, integration),
         *_for_people(
             integration,
             conflicts=pending_conflicts,

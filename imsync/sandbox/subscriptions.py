@@ -84,9 +84,11 @@ def delete(account: Account, ask: Ask) -> None:
 
 
 def enable(account: Account, ask: Ask) -> Json:
-    """What it missed while disabled stays missed."""
-    row = replace(_find(account, ask), active=True, drops=0, disabled_until=0)
-    return _shown(account.records.subscriptions.put(row), ask)
+    """What it missed while disabled stays missed; one that is switched off stays so."""
+    row = _find(account, ask)
+    active = row.active or account.switches.enabling_switches_on
+    enabled = replace(row, active=active, drops=0, disabled_until=0)
+    return _shown(account.records.subscriptions.put(enabled), ask)
 
 
 def ping(account: Account, ask: Ask) -> None:

@@ -59,6 +59,9 @@ class Switches:
     app_tokens_name_agents: bool = True
     """The same for the token of an app (OAuth)."""
 
+    enabling_switches_on: bool = False
+    """Enabling a subscription also switches one on that was switched off (`active` false)."""
+
     priorities: bool = True
     """The account has priorities; else `GET /priorities` is a 404."""
 

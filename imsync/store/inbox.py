@@ -24,6 +24,12 @@ class Delivery:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    body: bytes
+    received_at: Instant
+
+
 def put(
     conn: Connection,
     *,
@@ -91,6 +97,21 @@ def take(conn: Connection, integration_id: str, *, now: Instant) -> Delivery | N
         {"integration": integration_id, "now": now},
     ).fetchone()
     return Delivery(*row) if row else None
+
+
+def last(conn: Connection) -> int:
+    """The newest delivery's number; 0 before the first."""
+    return int(conn.execute("SELECT COALESCE(MAX(id), 0) FROM inbox").fetchone()[0])
+
+
+def about_nothing(conn: Connection, integration_id: str, *, after: int) -> list[Kept]:
+    """The deliveries since that one which are about no incident, applied or not."""
+    rows = conn.execute(
+        "SELECT body, received_at FROM inbox"
+        " WHERE integration_id = ? AND id > ? AND external_id IS NULL ORDER BY id",
+        (integration_id, after),
+    )
+    return [Kept(*row) for row in rows]
 
 
 def mark_done(conn: Connection, id_: int, outcome: str) -> None:

@@ -34,11 +34,17 @@ class Integration:
     last_sweep_at: Instant | None
     log_read_to: Instant | None
     refused_signatures: int
+    refused_before: int  # of these, those before the last good delivery
     drift_healed: int
     created_at: Instant
     updated_at: Instant
     import_open: str  # all | mapped | none: what was open there before this integration was
     open_there: int | None  # at the last sweep
+
+    @property
+    def refused_since_delivery(self) -> int:
+        """Deliveries with a wrong signature since the last good one."""
+        return self.refused_signatures - self.refused_before
 
     @property
     def state(self) -> str:
@@ -147,7 +153,12 @@ def note_clock(conn: Connection, id_: str, offset: int) -> None:
 
 
 def note_delivery(conn: Connection, id_: str, at: Instant) -> None:
-    conn.execute("UPDATE integrations SET last_delivery_at = ? WHERE id = ?", (at, id_))
+    """A good one: what was refused before it is no news any more."""
+    conn.execute(
+        "UPDATE integrations SET last_delivery_at = ?, refused_before = refused_signatures"
+        " WHERE id = ?",
+        (at, id_),
+    )
 
 
 def note_refused_signature(conn: Connection, id_: str) -> None:
@@ -206,11 +217,45 @@ def secrets(conn: Connection, id_: str) -> list[str]:
 
 
 def set_secret(conn: Connection, id_: str, secret: str, *, now: Instant) -> None:
-    """Let this be the one secret in force."""
+    """Let this be the one secret in force: somebody has given it by hand."""
     conn.execute("DELETE FROM webhook_secrets WHERE integration_id = ?", (id_,))
     conn.execute(
         "INSERT INTO webhook_secrets (integration_id, secret, created_at) VALUES (?, ?, ?)",
         (id_, secret, now),
+    )
+
+
+def add_secret(
+    conn: Connection, id_: str, secret: str, *, subscription_id: str, now: Instant
+) -> None:
+    """Let this secret of that subscription be in force too."""
+    conn.execute(
+        "INSERT INTO webhook_secrets (integration_id, secret, created_at, subscription_id)"
+        " VALUES (?, ?, ?, ?)",
+        (id_, secret, now, subscription_id),
+    )
+
+
+def secret_owners(conn: Connection, id_: str) -> set[str | None]:
+    """The subscriptions whose secrets are in force; None for one that was given by hand."""
+    rows = conn.execute(
+        "SELECT subscription_id FROM webhook_secrets WHERE integration_id = ?", (id_,)
+    )
+    return {row["subscription_id"] for row in rows}
+
+
+def expire_secrets(conn: Connection, id_: str, *, but: str, at: Instant) -> None:
+    """Let every secret go then, but that of one subscription."""
+    conn.execute(
+        "UPDATE webhook_secrets SET expires_at = ? WHERE integration_id = ?"
+        " AND expires_at IS NULL AND (subscription_id IS NULL OR subscription_id <> ?)",
+        (at, id_, but),
+    )
+
+
+def drop_expired_secrets(conn: Connection, id_: str, *, now: Instant) -> None:
+    conn.execute(
+        "DELETE FROM webhook_secrets WHERE integration_id = ? AND expires_at <= ?", (id_, now)
     )
 
 

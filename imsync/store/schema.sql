@@ -36,15 +36,55 @@ CREATE TABLE integrations (
     -- What was open there before the integration was: taken in all, of mapped services, or none.
     import_open        TEXT NOT NULL DEFAULT 'none'
     CHECK (import_open IN ('all', 'mapped', 'none')),
-    open_there         INTEGER -- how many incidents were open there at the last sweep
+    open_there         INTEGER, -- how many incidents were open there at the last sweep
+    refused_before     INTEGER NOT NULL DEFAULT 0 -- of refused_signatures, those before the last good delivery
 ) STRICT;
 
 -- Several at once while one is being rotated.
 CREATE TABLE webhook_secrets (
-    integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
-    secret         TEXT    NOT NULL CHECK (secret <> ''),
-    created_at     INTEGER NOT NULL,
+    integration_id  TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    secret          TEXT    NOT NULL CHECK (secret <> ''),
+    created_at      INTEGER NOT NULL,
+    subscription_id TEXT, -- which signs with it; NULL: given by hand
+    expires_at      INTEGER, -- when it goes, if it is to go
     PRIMARY KEY (integration_id, secret)
+) STRICT;
+
+-- The webhook subscription of an integration, as it was last seen.
+CREATE TABLE subscriptions (
+    integration_id TEXT    NOT NULL PRIMARY KEY REFERENCES integrations ON DELETE CASCADE,
+    external_id    TEXT, -- NULL: none is known
+    url            TEXT,
+    state          TEXT    NOT NULL
+                   CHECK (state IN ('unknown', 'none', 'active', 'disabled', 'deleted')),
+    because        TEXT    NOT NULL, -- why it is not active, or not known
+    installed_at   INTEGER, -- NULL: made by hand
+    checked_at     INTEGER, -- NULL: not looked at yet
+    times_disabled INTEGER NOT NULL,
+    times_enabled  INTEGER NOT NULL,
+    times_deleted  INTEGER NOT NULL,
+    disabled_at    INTEGER, -- when it was last found so
+    enabled_at     INTEGER,
+    CHECK ((external_id IS NULL) = (url IS NULL)),
+    CHECK (external_id IS NOT NULL OR state IN ('unknown', 'none'))
+) STRICT;
+
+-- Those that a newer one has replaced, until they are deleted there.
+CREATE TABLE replaced_subscriptions (
+    integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    external_id    TEXT    NOT NULL,
+    replaced_at    INTEGER NOT NULL,
+    PRIMARY KEY (integration_id, external_id)
+) STRICT;
+
+-- Who was on call when it was last asked.
+CREATE TABLE oncall_cache (
+    integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    kind           TEXT    NOT NULL CHECK (kind IN ('schedule', 'escalation_policy')),
+    external_id    TEXT    NOT NULL,
+    answer         TEXT    NOT NULL, -- JSON: a list of shifts
+    checked_at     INTEGER NOT NULL,
+    PRIMARY KEY (integration_id, kind, external_id)
 ) STRICT;
 
 -- Only what differs from the default owners.

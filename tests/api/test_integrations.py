@@ -16,7 +16,7 @@ SHAPE = {
     *("id", "slug", "name", "integration_type", "organization_id", "base_url", "sync_direction"),
     *("conflict_strategy", "sync_escalations", "sync_notes", "rate_limit", "backoff_multiplier"),
     *("from_email", "default_service", "enabled", "state", "webhook_url", "has_token"),
-    *("has_webhook_secret", "created_at", "updated_at"),
+    *("has_webhook_secret", "created_at", "updated_at", "import_open"),
 }
 INTEGRATIONS = "/api/v1/integrations"
 DESCRIBED = b"""{

@@ -186,7 +186,9 @@ async def test_refused_signatures_are_counted_in_the_sync_status(door: Door) -> 
 
 async def test_every_secret_in_force_lets_in_and_no_other(door: Door) -> None:
     def rotate(conn: Connection) -> None:
-        conn.execute("INSERT INTO webhook_secrets VALUES ('int_test', 'the next one', 0)")
+        integrations.add_secret(
+            conn, "int_test", "the next one", subscription_id="PNEXT", now=door.town.clock()
+        )
 
     await door.town.db.run(rotate)
     for number, by in enumerate([door.secret, "the next one"]):

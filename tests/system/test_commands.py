@@ -130,6 +130,9 @@ def integration(do: Person, world: World) -> None:
     assert (rules["title"]["owner"], rules["title"]["priority"]) == ("platform", 10)
     do("integration field-ownership delete", "prod-pd", "title")
     maps(do)
+    services(do, world)
+    assert do("integration drift", "prod-pd")["stopped"] is None
+    assert do("integration drift", "prod-pd", "--now")["integration"] == "prod-pd"
     assert do("integration test", "prod-pd")["healthy"] is True
     (link,) = do("integration links", "prod-pd")["items"]
     assert (link["incident"], link["external_id"]) == ("INC-1", world.external_id())
@@ -137,6 +140,52 @@ def integration(do: Person, world: World) -> None:
     assert do("integration sync-status", "prod-pd")["healthy"] is True
     for name in ("links", "sync-status", "get"):
         assert do.reads(f"integration {name}", "prod-pd")
+    webhook(do, world)
+    on_call(do, world)
+
+
+def webhook(do: Person, world: World) -> None:
+    """The subscription that was made by hand, and then ours in its place."""
+    assert do("integration webhook install", "prod-pd", "--public-url", world.url)["made"] is False
+    assert do("integration webhook ping", "prod-pd")["arrived"] is True
+    assert do("integration webhook show", "prod-pd")["made_by"] == "hand"
+    rotated = do("integration webhook rotate", "prod-pd", "--show-secret")
+    assert (rotated["made"], rotated["made_by"]) == (True, "imsync")
+    world.webhook_secret = rotated["secret"]
+    assert do("integration webhook ping", "prod-pd")["arrived"] is True
+    shown = do("integration webhook show", "prod-pd")
+    assert (shown["state"], shown["problems"]) == ("active", [])
+    assert shown["subscription_id"] in do.reads("integration webhook show", "prod-pd")
+    assert do("integration webhook enable", "prod-pd")["state"] == "active"
+    assert do("integration webhook install", "prod-pd")["made"] is False
+    in_the_clear = ("--public-url", "http://a.example")
+    assert world.im("integration", "webhook", "install", "prod-pd", *in_the_clear).returncode == 1
+
+
+def on_call(do: Person, world: World) -> None:
+    """The line of the description, with a schedule that there is."""
+    schedule = world.sandbox["schedules"][0]["id"]
+    found = do("integration oncall", "prod-pd", "--schedule-id", schedule)
+    assert set(found) == {"items", "checked_at", "age_s"}
+    assert {one["schedule"] for one in found["items"]} == {"Primary on call"}
+    found = do("integration oncall", "prod-pd", "--escalation-policy", "Management")
+    assert [one["until"] for one in found["items"]] == [None] * 3
+    assert "as of" in do.reads("integration oncall", "prod-pd", "--schedule-id", schedule)
+    assert world.im("integration", "oncall", "prod-pd", "--schedule-id", "PNOPE").returncode == 4
+    assert world.im("integration", "oncall", "prod-pd").returncode == 2
+
+
+def services(do: Person, world: World) -> None:
+    service = world.sandbox["services"][1]["id"]
+    line = ("prod-pd", "--pd-service", service, "--incident-type", "infrastructure")
+    added = do("integration service-mapping add", *line)
+    assert (added["pd_service"], added["incident_type"]) == (service, "infrastructure")
+    listed = do("integration service-mapping list", "prod-pd")["items"]
+    assert [one["pd_service"] for one in listed] == [service]
+    assert "infrastructure" in do.reads("integration service-mapping list", "prod-pd")
+    do.refused(4, "integration service-mapping remove", "prod-pd", "--pd-service", "PNONE")
+    removed = do("integration service-mapping remove", "prod-pd", "--pd-service", service)
+    assert removed["id"] == added["id"]
 
 
 def maps(do: Person) -> None:

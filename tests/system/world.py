@@ -67,6 +67,7 @@ class World:
             "IMSYNC_SOCKET": str(folder / "run" / "im.sock"),
             "IMSYNC_LISTEN": f"127.0.0.1:{free_port()}",
             "IMSYNC_DRIFT_INTERVAL": "1",
+            "IMSYNC_SWEEP_INTERVAL": "1",
             "IMSYNC_LOG_LEVEL": "debug",
         }
         self.daemon: subprocess.Popen[str] | None = None

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -21,9 +20,10 @@ from imsync.connectors.base import (
     Page,
     Snapshot,
     Subscription,
+    Subscriptions,
     Unusable,
 )
-from imsync.connectors.pagerduty import checks, log
+from imsync.connectors.pagerduty import checks, log, subscriptions
 from imsync.connectors.pagerduty.incidents import snapshot
 from imsync.connectors.pagerduty.notes import note
 from imsync.connectors.pagerduty.oncall import on_call
@@ -36,12 +36,6 @@ from imsync.connectors.pagerduty.requests import (
     to_write_many,
 )
 from imsync.connectors.pagerduty.rest import Rest
-from imsync.connectors.pagerduty.subscriptions import (
-    DOCUMENTED,
-    HOPED_FOR,
-    subscription,
-    to_subscribe,
-)
 from imsync.core.fields import Field, Instant, Value
 from imsync.core.offset import Offset
 from imsync.errors import Gone, Refused
@@ -53,7 +47,6 @@ WALL: Final = 10_000
 """PagerDuty lists no further than this."""
 
 _WITH_ASSIGNEES: Final = ("include[]", "assignees")  # their e-mails come along: no lookup
-_SCOPE_IS_FULL: Final = 2019
 
 
 def _no_id(_: str) -> str | None:
@@ -249,6 +242,15 @@ class PagerDuty:
             lambda answer, _: _entry(kind, object_at(answer, kind.value), key),
         )
 
+    async def list_names(self, kind: Kind) -> Sequence[Entry]:
+        """The first hundred of a kind."""
+        plural, key = _WHERE[kind]
+        return await self._rest.get(
+            f"/{plural}",
+            lambda answer, _: [_entry(kind, item, key) for item in objects_at(answer, plural)],
+            ("limit", str(PAGE)),
+        )
+
     async def list_priorities(self) -> Sequence[Entry]:
         """The account's priorities; none when it has none (404, 402)."""
 
@@ -291,53 +293,23 @@ class PagerDuty:
         """Several requests: reach, credentials, the clocks, From user, default service."""
         return await checks.run(self._rest, self.look_up, default_service=self._default_service)
 
-    async def subscriptions(self) -> Sequence[Subscription]:
-        return await self._rest.get(
-            "/webhook_subscriptions",
-            lambda answer, _: [
-                subscription(found) for found in objects_at(answer, "webhook_subscriptions")
-            ],
-            ("limit", str(PAGE)),
-        )
+    async def subscriptions(self, start: int = 0) -> Subscriptions:
+        return await subscriptions.page(self._rest, start)
+
+    async def subscription(self, id_: str) -> Subscription:
+        return await subscriptions.one(self._rest, id_)
 
     async def subscribe(self, url: str) -> Subscription:
-        """Have the account's incident events sent there. May take two requests.
-
-        Events that PagerDuty does not promise to webhooks are asked for first, and left
-        out when it refuses them.
-        """
-        try:
-            return await self._subscribe(url, (*DOCUMENTED, *HOPED_FOR))
-        except Refused as error:
-            if error.status != 400 or error.number == _SCOPE_IS_FULL:
-                raise
-            return await self._subscribe(url, DOCUMENTED)
-
-    async def _subscribe(self, url: str, events: tuple[str, ...]) -> Subscription:
-        return await self._rest.write(
-            "POST",
-            "/webhook_subscriptions",
-            lambda answer, _: subscription(object_at(answer, "webhook_subscription")),
-            to_subscribe(url, events),
-            actor=None,
-        )
+        return await subscriptions.subscribe(self._rest, url)
 
     async def unsubscribe(self, id_: str) -> None:
-        """The subscription is no longer there, whoever removed it."""
-        with suppress(Gone):
-            await self._rest.write(
-                "DELETE", f"/webhook_subscriptions/{segment(id_)}", _nothing, actor=None
-            )
+        await subscriptions.unsubscribe(self._rest, id_)
 
     async def enable(self, id_: str) -> None:
-        """Let a subscription deliver again that PagerDuty has disabled."""
-        path = f"/webhook_subscriptions/{segment(id_)}/enable"
-        await self._rest.write("POST", path, _nothing, actor=None)
+        await subscriptions.enable(self._rest, id_)
 
     async def ping(self, id_: str) -> None:
-        """Have a test event sent over that subscription."""
-        path = f"/webhook_subscriptions/{segment(id_)}/ping"
-        await self._rest.write("POST", path, _nothing, actor=None)
+        await subscriptions.ping(self._rest, id_)
 
     def _offset(self) -> int:
         return self._rest.offset.ms if self._rest.offset else 0
@@ -359,12 +331,9 @@ class PagerDuty:
 _WHERE: Final = {
     Kind.USER: ("users", "email"),
     Kind.ESCALATION_POLICY: ("escalation_policies", "name"),
+    Kind.SCHEDULE: ("schedules", "name"),
 }
 
 
 def _entry(kind: Kind, found: Object, key: str) -> Entry:
     return Entry(kind, text_at(found, key), text_at(found, "id"))
-
-
-def _nothing(_: Object, __: Instant) -> None:
-    return None

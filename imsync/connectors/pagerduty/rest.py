@@ -196,7 +196,10 @@ class Rest:
             return NoSuchUser(message, status=status, number=number)
         if writes and status == 400 and number in (_NO_FROM, _FROM_IS_NOBODY):
             return Unauthorized(message, hint="set from_email to a user of this account")
-        return (Gone if status == 404 else Refused)(message, status=status, number=number)
+        if status == 404:
+            return Gone(message, status=status, number=number)
+        hint = "its API key may not do that" if status == 403 else ""
+        return Refused(message, hint=hint, status=status, number=number)
 
     def _safe(self, said: object) -> str:
         """What was said, on one short line; without the token, should anyone have echoed it."""

@@ -1,0 +1,156 @@
+"""Who is on call: asked at most once a minute, and told from memory when it cannot be asked.
+
+PagerDuty limits these questions more narrowly than others. While that limit is used up, or
+PagerDuty does not answer, what it said last is told, with its age.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Final
+
+from imsync.connectors.base import Kind, OnCall, Operation
+from imsync.core.maps import NotLookedUp, NoTranslation
+from imsync.engine import account as accounts
+from imsync.engine.account import Account
+from imsync.errors import ExternalError, Gone, NotFound, Refused, Unavailable
+from imsync.store import oncall
+from imsync.store.database import Connection
+from imsync.store.directory import Directory
+from imsync.store.oncall import Of, Roster, Shift
+
+log = logging.getLogger(__name__)
+
+FRESH: Final = 60_000
+"""How long (ms) an answer is told again without asking."""
+
+_PATIENCE: Final = 5.0
+"""Seconds that somebody waits for a newer answer where there is an older one."""
+
+_MOST: Final = 12
+"""So many names are told to somebody who asked for one that there is not."""
+
+_KIND: Final = {Of.SCHEDULE: Kind.SCHEDULE, Of.ESCALATION_POLICY: Kind.ESCALATION_POLICY}
+_WORDS: Final = {Of.SCHEDULE: "schedule", Of.ESCALATION_POLICY: "escalation policy"}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Answers for one integration. Those who ask at once wait for one another's answer."""
+
+    account: Account
+    _line: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def by_schedule(self, schedule_id: str) -> Roster:
+        """Who is on call by that schedule. Raises NotFound, ExternalError."""
+        async with self._line:
+            return await self._who(Of.SCHEDULE, schedule_id)
+
+    async def by_policy(self, policy: str) -> Roster:
+        """Who is on call for that escalation policy, by its name or id. The same errors."""
+        async with self._line:
+            known = await self.account.db.read(known_policy, self.account.id, policy)
+            if known is not None:
+                try:
+                    return await self._who(Of.ESCALATION_POLICY, known)
+                except NotFound:
+                    log.info("%s: %s is no longer known there", policy, known)
+            return await self._who(Of.ESCALATION_POLICY, await self._policy_id(policy))
+
+    async def _who(self, of: Of, id_: str) -> Roster:
+        account = self.account
+        kept = await account.db.read(oncall.get, account.id, of, id_)
+        if kept is not None and 0 <= account.now() - kept.checked_at < FRESH:
+            return kept
+        try:
+            async with asyncio.timeout(_PATIENCE if kept is not None else None):
+                fresh = await self._ask(of, id_)
+        except (Unavailable, TimeoutError) as error:
+            if kept is None:
+                raise
+            slug = account.integration.slug
+            log.warning("%s: who is on call is told from memory: %s", slug, error or "no answer")
+            return kept
+        except NotFound:
+            await account.db.run(oncall.drop, account.id, of, id_)
+            raise
+        await account.db.run(oncall.put, account.id, of, id_, fresh)
+        return fresh
+
+    async def _ask(self, of: Of, id_: str) -> Roster:
+        account, connector = self.account, self.account.connector
+        account.must_answer_soon(Operation.ON_CALL)
+        which = {"schedule_id": id_} if of is Of.SCHEDULE else {"policy_id": id_}
+        asked = account.now()
+        try:
+            found = await account.ask(lambda: connector.on_call(**which), Operation.ON_CALL)
+        except Refused:
+            await self._must_exist(of, id_)
+            raise
+        if not found:
+            await self._must_exist(of, id_)
+        return Roster([shift(one) for one in found], asked)
+
+    async def _must_exist(self, of: Of, id_: str) -> None:
+        """Nobody is on call, or there is no such thing: the answer looks the same."""
+        account, connector = self.account, self.account.connector
+        try:
+            await account.ask(lambda: connector.look_up_id(_KIND[of], id_))
+        except Gone:
+            raise await self._no_such(of, id_) from None
+
+    async def _policy_id(self, wanted: str) -> str:
+        """The id of the policy with that name, else with that id. Raises NotFound."""
+        account, connector = self.account, self.account.connector
+        kind = Kind.ESCALATION_POLICY
+        account.must_answer_soon()
+        found = await account.ask(lambda: connector.look_up(kind, wanted))
+        if all(entry.id is None for entry in found):
+            try:
+                found = [await account.ask(lambda: connector.look_up_id(kind, wanted))]
+            except Gone:
+                raise await self._no_such(Of.ESCALATION_POLICY, wanted) from None
+        await account.db.run(accounts.keep, account.id, found, now=account.now())
+        return next(entry.id for entry in found if entry.id is not None)
+
+    async def _no_such(self, of: Of, wanted: str) -> NotFound:
+        account, connector = self.account, self.account.connector
+        try:
+            there = await account.ask(lambda: connector.list_names(_KIND[of]))
+        except ExternalError as error:
+            log.warning("%s: cannot list what there is: %s", account.integration.slug, error)
+            there = ()
+        some = ", ".join(f"{entry.id} ({entry.name})" for entry in there[:_MOST])
+        more = ", …" if len(there) > _MOST else ""
+        title = account.translation.title
+        hint = f"there are: {some}{more}" if some else f"look for its id in {title}"
+        return NotFound(f"{title} has no {_WORDS[of]} {wanted!r}", hint=hint)
+
+
+def shift(found: OnCall) -> Shift:
+    """Somebody on call, as it is kept and told."""
+    return Shift(
+        user=found.user,
+        email=found.email,
+        level=found.level,
+        escalation_policy=found.policy,
+        schedule=found.schedule,
+        since=found.start,
+        until=found.end,
+    )
+
+
+# Units of work.
+
+
+def known_policy(conn: Connection, integration_id: str, wanted: str) -> str | None:
+    """The id that a policy's name or id has in the directory, if it is there."""
+    directory = Directory(conn, integration_id)
+    try:
+        return directory.id_of(Kind.ESCALATION_POLICY, wanted)
+    except (NotLookedUp, NoTranslation):
+        try:
+            directory.name_of(Kind.ESCALATION_POLICY, wanted)
+        except NotLookedUp:
+            return None
+        return wanted
