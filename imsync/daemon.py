@@ -60,7 +60,6 @@ def connecting(session: aiohttp.ClientSession, now: Callable[[], Instant]) -> Co
             base_url=integration.base_url,
             token=integration.token or "",
             from_email=integration.from_email,
-            default_service=integration.default_service,
             now=now,
             heard=heard,
             priority_id=priorities.get,

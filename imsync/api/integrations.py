@@ -1,5 +1,6 @@
 """/integrations: configure them, test them, and see how they are doing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -16,10 +17,10 @@ from imsync.api.bodies import (
 )
 from imsync.api.context import Context, context_of
 from imsync.connectors.base import Check
-from imsync.engine import configure, drift, installing, proving
+from imsync.engine import checkup, configure, installing
 from imsync.engine.carry_out import view
 from imsync.engine.status import sync_status
-from imsync.errors import ExternalError, UserError
+from imsync.errors import UserError
 from imsync.store import dead_letters, integrations, links, outbox
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
@@ -111,44 +112,24 @@ async def delete(request: web.Request) -> web.Response:
 async def test(request: web.Request) -> web.Response:
     """Ask the other side whether it would let us work; a suspended integration resumes."""
     context, integration = context_of(request), await _named(request)
-    checks: list[Check] = []
     if integration.token is None:
         hint = f"`im integration configure {integration.slug} --token-file FILE`"
-        checks.append(Check("token", False, "there is none", hint))
+        checks: Sequence[Check] = [Check("token", False, "there is none", hint)]
     else:
         crew = context.fleet.crew(integration.id) or context.fleet.assemble(integration)
-        try:
-            checks += await crew.account.connector.check()
-        except ExternalError as error:
-            checks.append(Check("reach", False, str(error), error.hint))
-        secrets = await context.db.read(integrations.secrets, integration.id)
-        checks.append(_secret_check(integration, bool(secrets)))
-        if drift.all_well(checks[:-1]) and integration.suspended_because:
-            await context.db.run(integrations.suspend, integration.id, None)
+        root, sleep = context.public_url, context.sleep
+        checks = await checkup.check_up(crew.account, root=root, sleep=sleep)
+        if integration.suspended_because:
             await context.fleet.refresh(integration.id)
-        if all(one.ok for one in checks if one.name in ("reach", "credentials")):
-            root, sleep = context.public_url, context.sleep
-            checks += await proving.checks(crew.account, root=root, sleep=sleep)
     return shapes.answer(
         {
             "integration": integration.slug,
-            "healthy": drift.all_well(checks),
+            "healthy": all(one.ok for one in checks),
             "checks": [
                 {"name": one.name, "ok": one.ok, "detail": one.detail, "hint": one.hint}
                 for one in checks
             ],
         }
-    )
-
-
-def _secret_check(integration: Integration, there: bool) -> Check:
-    if there:
-        return Check("webhook secret", True, "there is one")
-    return Check(
-        "webhook secret",
-        False,
-        "there is none, so webhooks are refused",
-        f"`im integration configure {integration.slug} --webhook-secret SECRET`",
     )
 
 

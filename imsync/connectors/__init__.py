@@ -26,7 +26,6 @@ class Connect(Protocol):
         base_url: str,
         token: str,
         from_email: str | None,
-        default_service: str | None,
         now: Callable[[], Instant],
         heard: Callable[[Limits | None, Offset | None], None],
         priority_id: Callable[[str], str | None],

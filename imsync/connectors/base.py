@@ -188,12 +188,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of `im integration test`: what was looked at, and what to do if it is not well."""
+    """One line of `im integration test`: what was looked at, and what to do if it is not well.
+
+    `vital`: nothing works without it.
+    """
 
     name: str
     ok: bool
     detail: str
     hint: str = ""
+    vital: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +282,8 @@ class Connector(Protocol):
     ) -> Sequence[OnCall]:
         """Who is on call now, by that schedule or for that policy, the first to be asked first."""
 
-    async def check(self) -> Sequence[Check]:
-        """Several requests: reach, credentials, From user, default service."""
+    async def check(self, services: Sequence[str]) -> Sequence[Check]:
+        """Several requests: reach, credentials, clock, From user, and each of these services."""
 
     async def subscriptions(self, start: int = 0) -> Subscriptions: ...
     async def subscription(self, id_: str) -> Subscription:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from imsync.connectors.base import Change, Check, Snapshot
+from imsync.connectors.base import Change, Snapshot
 from imsync.core import brake
-from imsync.engine import linking, log_feed
+from imsync.engine import checkup, linking, log_feed
 from imsync.engine.account import Account, Need, needs
 from imsync.engine.bell import Bell
 from imsync.engine.dating import date
@@ -94,8 +94,7 @@ class Drift:
 
     async def resume(self) -> bool:
         """Test a suspended integration; go on with it if it is well again."""
-        checks = await self.account.connector.check()
-        if not all_well(checks):
+        if not checkup.is_well(await checkup.the_account(self.account)):
             return False
         log.warning("%s: resumed: the test passes again", self.account.integration.slug)
         await self.account.db.run(integrations.suspend, self.account.id, None)
@@ -200,7 +199,3 @@ class Drift:
 
 _AT_ONCE = 100
 """So many incidents are decided in one transaction: others wait for it."""
-
-
-def all_well(checks: Iterable[Check]) -> bool:
-    return all(check.ok for check in checks)

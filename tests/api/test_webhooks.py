@@ -429,6 +429,7 @@ async def test_a_locked_database_is_not_now(
     answer.problem(503, "overloaded")
     assert int(answer.headers["Retry-After"]) > 0
 
+    monkeypatch.undo()
     other.execute("ROLLBACK")
     assert (await door.knock(event(), id_=FIRST)).status == 202
     assert len(await door.kept()) == 1

@@ -1,5 +1,6 @@
 """Which request each question becomes, and what is made of the answer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ REFUSED: dict[str, Any] = {
 
 async def test_the_connector_is_one(session: ClientSession) -> None:
     terms: dict[str, Any] = {"base_url": API, "token": TOKEN, "from_email": None}
-    rest: dict[str, Any] = {"default_service": None, "now": lambda: NOW, "heard": Ear()}
+    rest: dict[str, Any] = {"now": lambda: NOW, "heard": Ear()}
     found: Connector = connect("pagerduty")(
         session=session, priority_id=lambda _: None, priority_name=lambda _: None, **terms, **rest
     )
@@ -463,7 +464,9 @@ async def test_subscriptions_are_listed_page_by_page(wire: Wire, pd: PagerDuty) 
 BOB = {"users": [{"id": "PIMS", "email": "imsync@example.com"}]}
 
 
-async def checked(wire: Wire, pd: PagerDuty, **changed: dict[str, Any]) -> dict[str, bool]:
+async def checked(
+    wire: Wire, pd: PagerDuty, services: Sequence[str] = ("PSVC",), **changed: dict[str, Any]
+) -> dict[str, bool]:
     answers: dict[str, dict[str, Any]] = {
         "abilities": {"payload": {"abilities": ["teams"]}},
         "users": {"payload": BOB},
@@ -471,7 +474,7 @@ async def checked(wire: Wire, pd: PagerDuty, **changed: dict[str, Any]) -> dict[
     }
     for path, answer in (answers | changed).items():
         wire.answers(f"GET /{path}", **answer)
-    found = await pd.check()
+    found = await pd.check(services)
     assert all(check.detail for check in found)
     assert all(check.ok or check.hint for check in found)
     return {check.name: check.ok for check in found}
@@ -513,8 +516,8 @@ async def test_what_is_not_well_is_found_and_has_a_hint(
 
 
 async def test_what_is_not_set_is_not_well(wire: Wire, session: ClientSession) -> None:
-    found = await checked(wire, pagerduty(session, from_email=None, default_service=None))
-    assert {name for name, ok in found.items() if not ok} == {"from", "service"}
+    found = await checked(wire, pagerduty(session, from_email=None), services=())
+    assert {name for name, ok in found.items() if not ok} == {"from"}
 
 
 async def test_other_failures_are_not_taken_for_none(wire: Wire, pd: PagerDuty) -> None:
@@ -583,7 +586,7 @@ async def test_every_request_is_one_that_pagerduty_describes(
     await pd.look_up(Kind.ESCALATION_POLICY, "x")
     await pd.list_priorities()
     await pd.on_call(schedule_id="PSCH", policy_id="PPOL")
-    await pd.check()
+    await pd.check(["PSVC"])
     await pd.list_names(Kind.SCHEDULE)
     await pd.look_up_id(Kind.SCHEDULE, "PSCH")
     await pd.subscriptions()

@@ -93,7 +93,6 @@ def pagerduty(session: ClientSession, *, heard: Ear | None = None, **changed: An
         "base_url": API,
         "token": TOKEN,
         "from_email": "imsync@example.com",
-        "default_service": "PSVC",
         "now": lambda: NOW,
         "heard": heard or Ear(),
         "priority_id": {"P1": "PRIO1", "P2": "PRIO2"}.get,

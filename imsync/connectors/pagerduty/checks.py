@@ -16,7 +16,7 @@ WORRYING: Final = 60_000
 LookUp = Callable[[Kind, str], Awaitable[Sequence[Entry]]]
 
 
-async def run(road: Rest, look_up: LookUp, *, default_service: str | None) -> Sequence[Check]:
+async def run(road: Rest, look_up: LookUp, *, services: Sequence[str]) -> Sequence[Check]:
     """One after the other; when the first fails, the others could tell nothing."""
     began = road.now()
     try:
@@ -37,7 +37,7 @@ async def run(road: Rest, look_up: LookUp, *, default_service: str | None) -> Se
         credentials,
         _clock(road),
         await _from_user(road, look_up),
-        await _service(road, default_service),
+        *[await _service(road, service) for service in services],
     ]
 
 
@@ -47,7 +47,7 @@ def _clock(road: Rest) -> Check:
     ms = road.offset.ms
     detail = f"PagerDuty's clock is {abs(ms)} ms {'ahead of' if ms >= 0 else 'behind'} ours"
     hint = "" if abs(ms) < WORRYING else "is this host's clock set by NTP?"
-    return Check("clock", ok=not hint, detail=detail, hint=hint)
+    return Check("clock", ok=not hint, detail=detail, hint=hint, vital=False)
 
 
 async def _from_user(road: Rest, look_up: LookUp) -> Check:
@@ -63,23 +63,23 @@ async def _from_user(road: Rest, look_up: LookUp) -> Check:
     return Check("from", ok=True, detail=f"we act as {road.from_email}, user {found[0].id}")
 
 
-async def _service(road: Rest, service: str | None) -> Check:
-    hint = "set default_service to the id of a service of this account"
-    if not service:
-        return Check("service", ok=False, detail="no default service is set", hint=hint)
+async def _service(road: Rest, service: str) -> Check:
+    hint = "give the id of a service of this account"
 
     def read(answer: Object, _: Instant) -> Check:
         found = object_at(answer, "service")
         name = dig(found, "name") or dig(found, "summary") or service
         if dig(found, "status") == "disabled":
             detail = f"{name} is disabled: it takes no incidents"
-            return Check("service", ok=False, detail=detail, hint="enable it in PagerDuty")
-        return Check("service", ok=True, detail=f"new incidents go to {name}")
+            enable = "enable it in PagerDuty"
+            return Check("service", ok=False, detail=detail, hint=enable, vital=False)
+        return Check("service", ok=True, detail=f"incidents may go to {name}")
 
     try:
         return await road.get(f"/services/{segment(service)}", read)
     except Gone:
         detail = f"PagerDuty has no service {service}"
-        return Check("service", ok=False, detail=detail, hint=hint)
+        return Check("service", ok=False, detail=detail, hint=hint, vital=False)
     except ExternalError as error:
-        return Check("service", ok=False, detail=str(error), hint=error.hint or hint)
+        said = error.hint or hint
+        return Check("service", ok=False, detail=str(error), hint=said, vital=False)

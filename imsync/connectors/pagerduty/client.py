@@ -68,14 +68,12 @@ class PagerDuty:
         base_url: str,
         token: str,
         from_email: str | None,
-        default_service: str | None,
         now: Callable[[], Instant],
         heard: Callable[[Limits | None, Offset | None], None],
         priority_id: Callable[[str], str | None] = _no_id,
         priority_name: Callable[[str], str | None] = _no_id,
     ) -> None:
         self._rest = Rest(session, base_url, token, from_email, now, heard)
-        self._default_service = default_service
         self._priority_id, self._priority_name = priority_id, priority_name
 
     def __repr__(self) -> str:
@@ -289,9 +287,9 @@ class PagerDuty:
             ("limit", str(PAGE)),
         )
 
-    async def check(self) -> Sequence[Check]:
-        """Several requests: reach, credentials, the clocks, From user, default service."""
-        return await checks.run(self._rest, self.look_up, default_service=self._default_service)
+    async def check(self, services: Sequence[str]) -> Sequence[Check]:
+        """Several requests: reach, credentials, the clocks, From user, and each service."""
+        return await checks.run(self._rest, self.look_up, services=services)
 
     async def subscriptions(self, start: int = 0) -> Subscriptions:
         return await subscriptions.page(self._rest, start)
