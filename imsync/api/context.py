@@ -10,7 +10,7 @@ from aiohttp import web
 
 from imsync.core.fields import Instant
 from imsync.engine.fleet import Fleet
-from imsync.engine.forecast import Forecast
+from imsync.engine.foreseen import Forecast
 from imsync.store.database import Database
 
 _REMEMBERED = 100

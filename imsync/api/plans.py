@@ -11,7 +11,7 @@ from imsync.api.bodies import flag_of
 from imsync.api.context import context_of
 from imsync.core.fields import Instant
 from imsync.engine import forecast
-from imsync.engine.forecast import Forecast
+from imsync.engine.foreseen import Forecast
 from imsync.store import integrations
 from imsync.store.database import Connection
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from imsync.core.fields import NEVER, Edit, Field, Known, Value
 from imsync.engine.carry_out import View
 from imsync.engine.explain import Explanation, Told, state_of
-from imsync.engine.forecast import Forecast
+from imsync.engine.foreseen import Forecast
 from imsync.store import conflicts, dead_letters, incidents
 from imsync.store.conflicts import Conflict
 from imsync.store.dead_letters import DeadLetter

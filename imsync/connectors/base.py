@@ -356,6 +356,11 @@ class Translation(Protocol):
     ) -> Request:
         """The request that sets these fields. Raises Refused where there is none that does."""
 
+    def to_write_many(
+        self, changes: Mapping[str, Mapping[Field, Value]], directory: Directory
+    ) -> Request:
+        """The request that sets fields of several incidents, by their ids."""
+
     def to_note(self, external_id: str, text: str) -> Request:
         """The request that adds a note."""
 

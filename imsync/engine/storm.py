@@ -29,6 +29,9 @@ LEAST = 12
 MOST = 250
 """PagerDuty takes no more in one bulk write (its REST reference, "Manage incidents")."""
 
+ROUND = 1_000
+"""So many links are written after one look at what is open: the next look sees what is newer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -80,7 +83,7 @@ class Storm:
         try:
             listed = await self.listed()
             claims = await account.db.run(
-                outbox.claim_plain, account.id, most=MOST, now=account.now(), lease=self.lease
+                outbox.claim_plain, account.id, most=ROUND, now=account.now(), lease=self.lease
             )
             round_.held |= {claim.link_id: claim for claim in claims}
             await self.deliver(claims, listed, round_)
@@ -100,11 +103,13 @@ class Storm:
         account = self.account
         together, singly = await account.db.read(sorted_out, claims, listed)
         await account.look_up(await account.db.read(names_for, account.id, together, listed))
-        ready = list[Ready]()
-        for claim in together:
-            ready += await self.prepared(claim, listed, round_)
-        for part in _parts(ready):
-            await self.write([one for one in part if one.claim.link_id in round_.held], round_)
+        for start in range(0, len(together), MOST):
+            ready = list[Ready]()
+            for claim in together[start : start + MOST]:
+                ready += await self.prepared(claim, listed, round_)
+            for part in _parts(ready):
+                held = [one for one in part if one.claim.link_id in round_.held]
+                await self.write(held, round_)
         for claim in singly:
             await account.limiter.acquire()
             round_.let_go(claim)

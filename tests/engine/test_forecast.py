@@ -7,8 +7,9 @@ import pytest
 
 from imsync.core.fields import Field, Side
 from imsync.core.merge import Rule
-from imsync.engine import configure, forecast, review, rules
-from imsync.engine.forecast import Forecast, PlanChanged
+from imsync.engine import configure, forecast, review, rules, storm
+from imsync.engine.forecast import PlanChanged
+from imsync.engine.foreseen import Forecast
 from imsync.store import integrations
 from imsync.store.database import Connection
 from tests.town import Town
@@ -177,3 +178,19 @@ async def test_a_persons_answer_can_be_rehearsed(town: Town) -> None:
         "INC-1 title 'Theirs' -> 'Ours'"
     ]
     assert (await town.conflicts())[0].status == "pending"
+
+
+async def test_in_a_storm_the_requests_shown_are_the_bulk_ones_that_are_sent(town: Town) -> None:
+    count = storm.LEAST + 3
+    for n in range(count):
+        await town.declare(f"Incident {n}", severity="SEV-3")
+    await town.settle(rounds=20 * count)
+    for n in range(1, count + 1):
+        await town.edit(n, title=f"Renamed {n}")
+    found = await owed(town)
+    (call,) = found.calls
+    assert (call.request.method, call.request.path) == ("PUT", "/incidents")
+    assert (call.incident, len(call.changes)) == (f"{count} incidents", count)
+    before = town.sandbox.requests
+    await town.settle(deliveries=False)
+    assert town.sandbox.requests - before == found.requests == 2

@@ -81,6 +81,11 @@ class PagerDutyTranslation:
     ) -> Request:
         return requests.to_write(external_id, changes, _priority_id(directory))
 
+    def to_write_many(
+        self, changes: Mapping[str, Mapping[Field, Value]], directory: Directory
+    ) -> Request:
+        return requests.to_write_many(changes, _priority_id(directory))
+
     def to_note(self, external_id: str, text: str) -> Request:
         return requests.to_note(external_id, text, None)
 
