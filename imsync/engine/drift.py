@@ -16,7 +16,7 @@ from imsync.engine import inbound, linking, log_feed
 from imsync.engine.account import Account, Need, needs
 from imsync.engine.bell import Bell
 from imsync.engine.carry_out import reconcile
-from imsync.engine.dating import date
+from imsync.engine.dating import date, date_found
 from imsync.engine.log_feed import Told
 from imsync.engine.observe import observe, undated
 from imsync.errors import ExternalError, Gone, Unauthorized
@@ -119,15 +119,14 @@ class Drift:
         account = self.account
         snapshots = [told.dates(snapshot, account.translation) for snapshot in found]
         for at, link in await account.db.read(turning, account.id, snapshots):
-            snapshots[at] = await date(account, link, snapshots[at])
+            dates = date_found if link.state == "creating" else date
+            snapshots[at] = await dates(account, link, snapshots[at])
         wanted = await account.db.read(needs, account.id, snapshots=snapshots)
         try:
             await account.look_up(wanted)
         except ExternalError as error:
             log.warning("%s: cannot look up: %s", account.integration.slug, error)
-        return await account.db.run(
-            apply, account.id, snapshots, told.incidents, now=account.now()
-        )
+        return await account.db.run(apply, account.id, snapshots, told.incidents, now=account.now())
 
 
 def all_well(checks: Iterable[Check]) -> bool:
@@ -152,11 +151,16 @@ def unmet(
 def turning(
     conn: Connection, integration_id: str, snapshots: Sequence[Snapshot]
 ) -> list[tuple[int, Link]]:
-    """Where a conflict turns on an edit that was made since the log was read, and its link."""
+    """Where a conflict may turn on an edit that the log, as it was read, does not tell of.
+
+    It was made since then; or on what we once created, and gave up before we heard of it.
+    """
     found = []
     for at, snapshot in enumerate(snapshots):
         link = links.to(conn, integration_id, snapshot.external_id)
-        if link is not None and undated(conn, link.id, snapshot):
+        if link is None and (number := linking.incident_of(snapshot.key)) is not None:
+            link = links.between(conn, integration_id, number)
+        if link is not None and (link.state == "creating" or undated(conn, link.id, snapshot)):
             found.append((at, link))
     return found
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Change, Kind, Snapshot, Translation
 from imsync.core.covered import CUT, Theirs
-from imsync.core.fields import NEVER, Field, Instant
+from imsync.core.fields import NEVER, Field, Instant, Value
 from imsync.core.maps import NoTranslation
 from imsync.engine.observe import uncover
 from imsync.store import integrations, links, writes
@@ -106,26 +106,51 @@ def dated(
 ) -> Snapshot:
     """The snapshot with the times that its incident's log tells.
 
-    The log may have been read later than the snapshot was taken: what stood there then was
-    set by the last line before that, if that line tells of it.
+    The log may have been read later than the snapshot was taken, and within a second its
+    times are one: what stood there was set by the last line until then that tells of it.
     """
     translation = TRANSLATIONS[integrations.get(conn, integration_id).integration_type]
     directory = Directory(conn, integration_id)
-    edits = [(line.external_id, line.field, _edit(line, directory)) for line in changes]
-    until = Told({(of, field): e for of, field, e in edits if e.at <= snapshot.as_of})
-    since = Told({(of, field): e for of, field, e in edits})
-    return since.dates(until.dates(snapshot, translation), translation)
+    edits: dict[tuple[str, Field], Theirs] = {}
+    for line in changes:
+        key = line.external_id, line.field
+        told = line.field in snapshot.fields and translation.fits(line, snapshot.fields[line.field])
+        if told and (line.at <= snapshot.as_of or key not in edits):
+            edits[key] = _edit(line, directory)
+    return Told(edits).dates(snapshot, translation)
 
 
 def _own_line(write: Landed, lines: Sequence[Change], translation: Translation) -> list[int]:
-    """Which lines tell of this write: a value of several parts makes several."""
-    return [
-        at
-        for at, line in enumerate(lines)
-        if abs(line.at - write.written.at) <= _NEAR
-        and translation.fits(line, write.written.value)
-        and line.at + CUT >= write.written.as_of
+    """Which lines tell of this write: a value of several parts makes several.
+
+    Somebody else may have set a part of it, or the same again, within the same second: ours
+    are those that made our value of what stood there, and of several the nearest.
+    """
+    runs: list[list[int]] = []
+    for at, line in enumerate(lines):
+        if (
+            abs(line.at - write.written.at) <= _NEAR
+            and translation.fits(line, write.written.value)
+            and line.at + CUT >= write.written.as_of
+        ):
+            follows = runs and runs[-1][-1] == at - 1 and lines[at - 1].by_id == line.by_id
+            runs = [*runs[:-1], [*runs[-1], at]] if follows else [*runs, [at]]
+    made = [
+        run
+        for run in runs
+        if _stood(write, lines[: run[-1] + 1], translation) == write.written.value
     ]
+    return min(made or runs, key=lambda run: abs(lines[run[0]].at - write.written.at), default=[])
+
+
+def _stood(write: Landed, lines: Sequence[Change], translation: Translation) -> Value:
+    """What these lines made of what our look had seen; each may be a part of a value."""
+    before = write.written.before
+    stood = before if isinstance(before, str) else None
+    for line in lines:
+        if line.at + CUT > write.written.as_of:
+            stood = translation.after(line, stood)
+    return stood
 
 
 def _covered(
@@ -134,19 +159,16 @@ def _covered(
     """What stood there when our write came, if it was set after our look and is not what we saw.
 
     One write may make several lines: acknowledging what is resolved first triggers it anew.
-    What the same user did in that moment was our write too, and covered nothing. And one
-    value may have been set by several lines, each of them a part.
+    What the same user did in that moment was our write too, and covered nothing.
     """
-    written, ours = write.written, own[0] if own else 0
+    ours = own[0] if own else 0
     while ours > 0 and _same_hand(lines[ours - 1], lines[own[0]], write):
         ours -= 1
-    unseen = [line for line in lines[:ours] if line.at + CUT > written.as_of]
-    if not unseen or not isinstance(written.before, str | None):
+    if ours == 0 or write.written.before is NEVER:
         return None
-    stood = written.before
-    for line in unseen:
-        stood = translation.after(line, stood)
-    return None if stood == written.before else replace(unseen[-1], value=stood)
+    stood = _stood(write, lines[:ours], translation)
+    known = stood in (write.written.before, write.written.value)
+    return None if known else replace(lines[ours - 1], value=stood)
 
 
 def _same_hand(line: Change, own: Change, write: Landed) -> bool:

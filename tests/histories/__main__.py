@@ -1,7 +1,7 @@
 """Live random histories, and tell those that went wrong.
 
-    python -m tests.histories SEED              tell the story of one seed, whatever came of it
-    python -m tests.histories FIRST AFTER_LAST  live them all; one line for each that went wrong
+python -m tests.histories SEED              tell the story of one seed, whatever came of it
+python -m tests.histories FIRST AFTER_LAST  live them all; one line for each that went wrong
 """
 
 import sys
