@@ -129,7 +129,8 @@ def _carry_out(
     link_id, standing = view.link.id, view.standings[field]
     match decision.verdict:
         case Verdict.KEEP:
-            outbox.disown(conn, link_id, field)
+            if owed:
+                outbox.disown(conn, link_id, field)
             return
         case Verdict.SETTLE:
             _settle(conn, view, field, now=now)

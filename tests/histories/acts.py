@@ -140,12 +140,14 @@ def race(h: History) -> None:
     for _ in range(h.rng.choice((1, 1, 2, 3))):
         if there.rows:
             _edit_there(h, index, h.rng.choice(list(there.rows.values())))
-        meanwhile = h.rng.choice((None, None, "here", "told", "crash"))
+        meanwhile = h.rng.choice((None, "here", "told", "told", "looked", "crash"))
         if meanwhile == "here":
             edit_here(h)
         elif meanwhile == "told" and there.wire:
-            h.hear(index, there.wire.pop(0))
+            h.hear(index, there.wire.pop())
             h.go_on(index, "inbound", 10_000)
+        elif meanwhile == "looked":
+            h.go_on(index, "drift", 10_000)
         elif meanwhile == "crash":
             crash(h)
 
@@ -253,8 +255,8 @@ ACTS: Mapping[Act, float] = {
     deliver: 0.10,
     deliver_again: 0.03,
     lose: 0.03,
-    go_on: 0.30,
-    race: 0.08,
+    go_on: 0.28,
+    race: 0.12,
     crash: 0.03,
     configure: 0.02,
     rule: 0.02,
@@ -292,7 +294,7 @@ def settle(h: History) -> None:
 def quiet(h: History) -> None:
     """Nothing new: looks, repeats, and time."""
     h.say("--- quiet")
-    for _ in range(2):
+    for _ in range(h.rng.choice((1, 1, 2))):
         for index, there in enumerate(h.there):
             heard = [one for one in there.sent if one.heard]
             for delivery in h.rng.sample(heard, min(3, len(heard))):
