@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Change, Kind, Snapshot, Translation
 from imsync.core.covered import CUT, Theirs
-from imsync.core.fields import NEVER, Field, Instant, Value
+from imsync.core.fields import NEVER, Field, Instant, Known, Value
 from imsync.core.maps import NoTranslation
 from imsync.engine.observe import uncover
 from imsync.store import integrations, links, writes
@@ -43,7 +43,7 @@ class Told:
             if edit is not None:
                 change = Change(snapshot.external_id, field, edit.value, edit.at)
                 if translation.fits(change, value):
-                    set_at[field] = min(edit.at, snapshot.as_of)
+                    set_at[field] = edit.at
                     by = edit.by or by
         return replace(snapshot, set_at={**set_at, **snapshot.set_at}, by=by)
 
@@ -129,18 +129,33 @@ def _own_line(write: Landed, lines: Sequence[Change], translation: Translation) 
     runs: list[list[int]] = []
     for at, line in enumerate(lines):
         if (
-            abs(line.at - write.written.at) <= _NEAR
+            _apart(line, write) <= _NEAR
             and translation.fits(line, write.written.value)
             and line.at + CUT >= write.written.as_of
         ):
             follows = runs and runs[-1][-1] == at - 1 and lines[at - 1].by_id == line.by_id
             runs = [*runs[:-1], [*runs[-1], at]] if follows else [*runs, [at]]
-    made = [
-        run
-        for run in runs
-        if _stood(write, lines[: run[-1] + 1], translation) == write.written.value
-    ]
-    return min(made or runs, key=lambda run: abs(lines[run[0]].at - write.written.at), default=[])
+    whole = made(write.written.before, write.written.as_of, write.written.value, lines, translation)
+    ours = [run for run in runs if run[-1] in whole]
+    return min(ours or runs, key=lambda run: _apart(lines[run[0]], write), default=[])
+
+
+def made(
+    before: Known, as_of: Instant, value: Value, lines: Sequence[Change], translation: Translation
+) -> list[int]:
+    """Which lines, each perhaps a part of a value, made this one of what a look had seen."""
+    found, stood = list[int](), before if isinstance(before, str) else None
+    for at, line in enumerate(lines):
+        if line.at + CUT > as_of:
+            stood = translation.after(line, stood)
+            if translation.fits(line, value) and (stood == value or before is NEVER):
+                found.append(at)
+    return found
+
+
+def _apart(line: Change, write: Landed) -> int:
+    """How far (ms) the line is from when the write can have been carried out."""
+    return max(write.sent_at - line.at, line.at - write.written.at, 0)
 
 
 def _stood(write: Landed, lines: Sequence[Change], translation: Translation) -> Value:
@@ -172,7 +187,7 @@ def _covered(
 
 
 def _same_hand(line: Change, own: Change, write: Landed) -> bool:
-    return line.by_id == own.by_id and abs(line.at - write.written.at) <= _NEAR
+    return line.by_id == own.by_id and _apart(line, write) <= _NEAR
 
 
 def _edit(line: Change, directory: Directory) -> Theirs:

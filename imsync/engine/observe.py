@@ -34,11 +34,15 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
             late[field] = Theirs(value, since, snapshot.by)
             continue
         if known is not None and known.value == value:
-            seen = replace(known, as_of=snapshot.as_of)
+            # It may be told only now since when it stands.
+            since = min(known.at, snapshot.set_at.get(field, known.at))
+            seen = replace(known, at=since, as_of=snapshot.as_of)
         else:
             at = snapshot.set_at.get(field)
             by = snapshot.by if at is not None else None
-            seen = Seen(value, snapshot.as_of if at is None else at, snapshot.as_of, by)
+            # It may have been set while our request was on its way; it stood there then.
+            until = max(snapshot.as_of, at or 0)
+            seen = Seen(value, snapshot.as_of if at is None else at, Instant(until), by)
             links.note_theirs(conn, link_id, field, seen.at)
             changed = True
         links.set_seen(conn, link_id, field, seen)
@@ -82,7 +86,8 @@ def _undated(
             continue
         if edits is None:
             edits = incidents.get(conn, links.get(conn, link_id).incident_id).edits
-        if edits[field].at > states[field].base.at:
+        here, base = edits[field], states[field].base
+        if here.value != base.platform or here.at > base.at:
             found[field] = seen.as_of
     return found
 

@@ -168,7 +168,9 @@ def settle(
     translation = translation_of(conn, doubted[0].link_id)
     for write in doubted:
         state = links.fields(conn, write.link_id)[write.field]
-        fitting = [change for change in changes if _may_be(change, write, translation)]
+        lines = [change for change in changes if change.field is write.field]
+        made = log_feed.made(write.before, write.as_of, write.value, lines, translation)
+        fitting = [lines[at] for at in made]
         if not fitting:
             writes.give_up(conn, write.link_id, [write.id])
             if write.field is Field.DESCRIPTION:
@@ -194,14 +196,6 @@ def _compare(conn: Connection, write: Write, changes: Sequence[Change], *, now: 
     lines = [change for change in changes if change.field is write.field]
     of = links.get(conn, write.link_id).integration_id
     log_feed.compare(conn, of, write.link_id, known, lines, now=now)
-
-
-def _may_be(change: Change, write: Write, translation: Translation) -> bool:
-    return (
-        change.field is write.field
-        and change.at + CUT >= write.as_of
-        and translation.fits(change, write.value)
-    )
 
 
 def refuse(
