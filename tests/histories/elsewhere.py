@@ -275,6 +275,11 @@ class Elsewhere:
         return orjson.dumps({"event": event})
 
 
+def chance(rng: Random, of: float) -> bool:
+    """Whether something happens that does so often. What draws the least draws that it does not."""
+    return rng.randrange(1_000) >= 1_000 * (1 - of)
+
+
 def name_of(known: Mapping[str, str], id_: str) -> str | None:
     """Whose id that is, if it is anybody's."""
     return next((name for name, other in known.items() if other == id_), None)
