@@ -17,7 +17,7 @@ from imsync.core import brake
 from imsync.engine import checkup, linking, log_feed
 from imsync.engine.account import Account, Need, needs
 from imsync.engine.bell import Bell
-from imsync.engine.dating import date
+from imsync.engine.dating import date, date_found
 from imsync.engine.limiter import Limiter
 from imsync.engine.log_feed import Told
 from imsync.engine.sweeping import (
@@ -183,7 +183,8 @@ class Drift:
         account = self.account
         snapshots = [told.dates(snapshot, account.translation) for snapshot in found]
         for at, link in await account.db.read(turning, account.id, snapshots):
-            snapshots[at] = await date(account, link, snapshots[at])
+            dates = date_found if link.state == "creating" else date
+            snapshots[at] = await dates(account, link, snapshots[at])
         wanted = await account.db.read(needs, account.id, snapshots=snapshots)
         try:
             await account.look_up(wanted)

@@ -171,11 +171,11 @@ def is_doubtful(conn: Connection, integration_id: str, event: Event) -> bool:
     if link is None:
         return False
     states = links.fields(conn, link.id)
-    for field, at in writes.last_landed(conn, link.id).items():
+    for field, (sent, told) in writes.last_landed(conn, link.id).items():
         seen, shown = states[field].seen, event.snapshot.fields
         if seen is None or field not in shown or shown[field] == seen.value:
             continue
-        if abs(event.snapshot.as_of - at) <= _NEAR:
+        if sent - _NEAR <= event.snapshot.as_of <= told + _NEAR:
             return True
     return False
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Draft, Snapshot
+from imsync.core.covered import CUT
 from imsync.core.fields import (
     NEVER,
     Base,
@@ -160,7 +161,7 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
     outbox.disown(conn, link.id, outbox.CREATE)
     links.connect(conn, link.id, external_id=snapshot.external_id, external_url=snapshot.url)
     learn(conn, link.integration_id, snapshot, now=now)
-    sent = _sent_with(writes.unsettled(conn, link.id), snapshot)
+    sent = _sent_with(writes.attempts(conn, link.id), snapshot)
     for write in sent.values():
         writes.landed(conn, write.id, now)
     writes.give_up(conn, link.id)
@@ -192,9 +193,12 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
 def _sent_with(attempts: Sequence[Write], snapshot: Snapshot) -> dict[Field, Write]:
     """What the incident was created with, of all that the attempts to create it sent.
 
-    The last attempt's, but where the value of an earlier one stands there: then it was that.
+    That of the last attempt before it came to be, but where the value of another one stands
+    there: then it was that.
     """
-    last = max((write.sent_at for write in attempts), default=None)
+    born = snapshot.created_at
+    before_it = [write.sent_at for write in attempts if born is None or write.sent_at <= born + CUT]
+    last = max(before_it or [write.sent_at for write in attempts], default=None)
     sent: dict[Field, Write] = {}
     for write in attempts:
         stands = write.value == snapshot.fields.get(write.field, NEVER)

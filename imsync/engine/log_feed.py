@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Change, Snapshot, Translation
 from imsync.core.covered import CUT, Theirs
-from imsync.core.fields import Field, Instant
+from imsync.core.fields import NEVER, Field, Instant, Known, Value
 from imsync.engine.observe import uncover
 from imsync.store import integrations, links, writes
 from imsync.store.database import Connection
@@ -46,7 +46,7 @@ class Told:
             if edit is not None:
                 change = Change(snapshot.external_id, field, edit.value, edit.at)
                 if translation.fits(change, value):
-                    set_at[field] = min(edit.at, snapshot.as_of)
+                    set_at[field] = edit.at
                     if edit.by is not None:
                         set_by[field] = edit.by
         return replace(
@@ -113,30 +113,76 @@ def dated(
 ) -> Snapshot:
     """The snapshot with the times that its incident's log tells.
 
-    The log may have been read later than the snapshot was taken: what stood there then was
-    set by the last line before that, if that line tells of it.
+    The log may have been read later than the snapshot was taken, and within a second its
+    times are one: what stood there was set by the last line until then that tells of it.
     """
     translation = translation_of(integrations.get(conn, integration_id))
-    edits = [(line.external_id, line.field, _edit(line)) for line in changes]
-    until = Told({(of, field): e for of, field, e in edits if e.at <= snapshot.as_of})
-    since = Told({(of, field): e for of, field, e in edits})
-    return since.dates(until.dates(snapshot, translation), translation)
+    edits: dict[tuple[str, Field], Theirs] = {}
+    for line in changes:
+        key = line.external_id, line.field
+        told = line.field in snapshot.fields and translation.fits(line, snapshot.fields[line.field])
+        if told and (line.at <= snapshot.as_of or key not in edits):
+            edits[key] = _edit(line)
+    return Told(edits).dates(snapshot, translation)
 
 
-def _tells_of(line: Change, write: Landed, translation: Translation) -> bool:
-    """Whether this line may tell of that write: a value of several parts makes several."""
-    return (
-        line.field is write.field
-        and abs(line.at - write.written.at) <= _NEAR
-        and translation.fits(line, write.written.value)
-        and line.at + CUT >= write.written.as_of
-    )
+def _own_run(write: Landed, lines: Sequence[Change], translation: Translation) -> list[int]:
+    """Which lines of its field tell of this write: a value of several parts makes several.
+
+    Somebody else may have set a part of it, or the same again, within the same second: ours
+    are those that made our value of what stood there, and of several the nearest.
+    """
+    runs: list[list[int]] = []
+    for at, line in enumerate(lines):
+        if (
+            _apart(line, write) <= _NEAR
+            and translation.fits(line, write.written.value)
+            and line.at + CUT >= write.written.as_of
+        ):
+            follows = runs and runs[-1][-1] == at - 1 and lines[at - 1].by_id == line.by_id
+            runs = [*runs[:-1], [*runs[-1], at]] if follows else [*runs, [at]]
+    whole = made(write.written.before, write.written.as_of, write.written.value, lines, translation)
+    ours = [run for run in runs if run[-1] in whole]
+    return min(ours or runs, key=lambda run: _apart(lines[run[0]], write), default=[])
+
+
+def made(
+    before: Known, as_of: Instant, value: Value, lines: Sequence[Change], translation: Translation
+) -> list[int]:
+    """Which lines, each perhaps a part of a value, made this one of what a look had seen."""
+    found, stood = list[int](), before if isinstance(before, str) else None
+    for at, line in enumerate(lines):
+        if line.at + CUT > as_of:
+            stood = translation.after(line, stood)
+            if translation.fits(line, value) and (stood == value or before is NEVER):
+                found.append(at)
+    return found
+
+
+def _apart(line: Change, write: Landed) -> int:
+    """How far (ms) the line is from when the write can have been carried out."""
+    return max(write.sent_at - line.at, line.at - write.written.at, 0)
+
+
+def _stood(write: Landed, lines: Sequence[Change], translation: Translation) -> Value:
+    """What these lines made of what our look had seen; each may be a part of a value."""
+    before = write.written.before
+    stood = before if isinstance(before, str) else None
+    for line in lines:
+        if line.at + CUT > write.written.as_of:
+            stood = translation.after(line, stood)
+    return stood
 
 
 def _own_lines(
     ours: Iterable[Landed], lines: Sequence[Change], translation: Translation
 ) -> list[Change]:
-    return [line for line in lines if any(_tells_of(line, write, translation) for write in ours)]
+    """The lines of an incident that tell of our writes to it."""
+    found = list[Change]()
+    for write in ours:
+        of_field = [line for line in lines if line.field is write.field]
+        found += [of_field[at] for at in _own_run(write, of_field, translation)]
+    return found
 
 
 def _is_ours(line: Change, own: Iterable[Change]) -> bool:
@@ -151,23 +197,17 @@ def _is_ours(line: Change, own: Iterable[Change]) -> bool:
 def _covered(
     write: Landed, lines: Sequence[Change], own: Sequence[Change], translation: Translation
 ) -> Change | None:
-    """What stood there when our write came, if it was set after our look and is not what we saw.
-
-    One value may have been set by several lines, each of them a part.
-    """
-    written = write.written
+    """What stood there when our write came, if it was set after our look and is not what we saw."""
     of_field = [line for line in lines if line.field is write.field]
-    mine = [at for at, line in enumerate(of_field) if _tells_of(line, write, translation)]
+    mine = _own_run(write, of_field, translation)
     before = of_field[: mine[0]] if mine else []
     while before and _is_ours(before[-1], own):
         before.pop()
-    unseen = [line for line in before if line.at + CUT > written.as_of]
-    if not unseen or not isinstance(written.before, str | None):
+    if not before or write.written.before is NEVER:
         return None
-    stood = written.before
-    for line in unseen:
-        stood = translation.after(line, stood)
-    return None if stood == written.before else replace(unseen[-1], value=stood)
+    stood = _stood(write, before, translation)
+    known = stood in (write.written.before, write.written.value)
+    return None if known else replace(before[-1], value=stood)
 
 
 def _edit(line: Change) -> Theirs:

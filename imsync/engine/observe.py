@@ -37,11 +37,15 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
             late[field] = Theirs(value, since, snapshot.set_by.get(field))
             continue
         if known is not None and known.value == value:
-            seen = replace(known, as_of=snapshot.as_of)
+            # It may be told only now since when it stands.
+            since = min(known.at, snapshot.set_at.get(field, known.at))
+            seen = replace(known, at=since, as_of=snapshot.as_of)
         else:
             at = snapshot.set_at.get(field)
             by = snapshot.set_by.get(field)
-            seen = Seen(value, snapshot.as_of if at is None else at, snapshot.as_of, by)
+            # It may have been set while our request was on its way; it stood there then.
+            until = max(snapshot.as_of, at or 0)
+            seen = Seen(value, snapshot.as_of if at is None else at, Instant(until), by)
             links.note_theirs(conn, link_id, field, seen.at)
             changed = True
         links.set_seen(conn, link_id, field, seen)
@@ -50,16 +54,21 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
             links.set_blocked(conn, link_id, field, None)
     links.note_observed(conn, link_id, now)
     for field, edit in late.items():
-        for write in writes.of_link(conn, link_id):
-            if write.field is field and covers(write.written, edit):
-                uncover(conn, link_id, write, edit, now=now)
-                break
+        if (write := _covering(conn, link_id, field, edit)) is not None:
+            uncover(conn, link_id, write, edit, now=now)
+
+
+def _covering(conn: Connection, link_id: int, field: Field, edit: Theirs) -> writes.Landed | None:
+    """The write of ours that covered an edit, if one did."""
+    of_field = (write for write in writes.of_link(conn, link_id) if write.field is field)
+    return next((write for write in of_field if covers(write.written, edit)), None)
 
 
 def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> dict[Field, Instant]:
     """The edits on which a conflict turns and that have no time: since when to look for each.
 
-    Both sides must have changed, and theirs in a way that the snapshot gives no time for.
+    Both sides have changed, or a write of ours has covered theirs; and the snapshot gives
+    no time for it.
     """
     return _undated(conn, link_id, snapshot, links.fields(conn, link_id))
 
@@ -67,21 +76,23 @@ def undated(conn: Connection, link_id: int, snapshot: Snapshot) -> dict[Field, I
 def _undated(
     conn: Connection, link_id: int, snapshot: Snapshot, states: Mapping[Field, links.FieldState]
 ) -> dict[Field, Instant]:
-    shown = {
-        field: state
-        for field, state in states.items()
-        if field in snapshot.fields
-        and field not in snapshot.set_at
-        and state.seen is not None
-        and state.seen.value != snapshot.fields[field]
-        and state.seen.as_of <= snapshot.as_of
-    }
-    edits = incidents.get(conn, links.get(conn, link_id).incident_id).edits if shown else {}
-    return {
-        field: state.seen.as_of
-        for field, state in shown.items()
-        if state.seen is not None and edits[field].at > state.base.at
-    }
+    found: dict[Field, Instant] = {}
+    edits: Mapping[Field, Edit] | None = None
+    for field, value in snapshot.fields.items():
+        seen = states[field].seen
+        if field in snapshot.set_at or seen is None or seen.value == value:
+            continue
+        if snapshot.as_of < seen.as_of:
+            write = _covering(conn, link_id, field, Theirs(value, snapshot.as_of))
+            if write is not None:
+                found[field] = write.written.as_of
+            continue
+        if edits is None:
+            edits = incidents.get(conn, links.get(conn, link_id).incident_id).edits
+        here, base = edits[field], states[field].base
+        if here.value != base.platform or here.at > base.at:
+            found[field] = seen.as_of
+    return found
 
 
 def learn(conn: Connection, integration_id: str, snapshot: Snapshot, *, now: Instant) -> None:

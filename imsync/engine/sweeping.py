@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from imsync.connectors.base import LOOKED_UP, Kind, Snapshot
 from imsync.core.fields import Instant
 from imsync.core.merge import Verdict
-from imsync.engine import giving_up, inbound
+from imsync.engine import giving_up, inbound, linking
 from imsync.engine.carry_out import reconcile, release_quiet
 from imsync.engine.log_feed import Told
 from imsync.engine.observe import observe, undated
@@ -44,11 +44,16 @@ def unmet(
 def turning(
     conn: Connection, integration_id: str, snapshots: Sequence[Snapshot]
 ) -> list[tuple[int, Link]]:
-    """Where a conflict turns on an edit that was made since the log was read, and its link."""
+    """Where a conflict may turn on an edit that the log, as it was read, does not tell of.
+
+    It was made since then; or on what we once created, and gave up before we heard of it.
+    """
     found = []
     for at, snapshot in enumerate(snapshots):
         link = links.to(conn, integration_id, snapshot.external_id)
-        if link is not None and undated(conn, link.id, snapshot):
+        if link is None and (number := linking.incident_of(snapshot.key)) is not None:
+            link = links.between(conn, integration_id, number)
+        if link is not None and (link.state == "creating" or undated(conn, link.id, snapshot)):
             found.append((at, link))
     return found
 

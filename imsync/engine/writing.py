@@ -237,8 +237,10 @@ def settle(
     translation = translation_of(conn, doubted[0].link_id)
     for write in doubted:
         state = links.fields(conn, write.link_id)[write.field]
-        landed = [change for change in changes if _may_be(change, write, translation)]
-        if not landed:
+        lines = [change for change in changes if change.field is write.field]
+        made = log_feed.made(write.before, write.as_of, write.value, lines, translation)
+        fitting = [lines[at] for at in made]
+        if not fitting:
             writes.give_up(conn, write.link_id, [write.id])
             if write.field is Field.DESCRIPTION:
                 # No log tells of notes. It may stand there, so it is written over.
@@ -246,8 +248,10 @@ def settle(
                     conn, write.link_id, write.field, replace(state.base, platform=NEVER)
                 )
             continue
-        # The log may have cut the time; the request had certainly not left before this.
-        at = max(landed[-1].at, write.sent_at)
+        # The same may have been set by others too, before and since: ours is the first one that
+        # can be. The log may have cut its time; the request had not left before it was sent.
+        sent = [change for change in fitting if change.at + CUT >= write.sent_at]
+        at = max((sent or fitting[-1:])[0].at, write.sent_at)
         writes.landed(conn, write.id, at)
         if state.seen is None or at >= state.seen.as_of:
             _agree(conn, write, write.value, as_of=at)
@@ -261,14 +265,6 @@ def _compare(conn: Connection, write: Write, changes: Sequence[Change], *, now: 
     known = [one for one in writes.of_link(conn, write.link_id) if one.id == write.id]
     integration = integrations.get(conn, links.get(conn, write.link_id).integration_id)
     log_feed.compare(conn, integration, write.link_id, known, changes, now=now)
-
-
-def _may_be(change: Change, write: Write, translation: Translation) -> bool:
-    return (
-        change.field is write.field
-        and change.at + CUT >= write.as_of
-        and translation.fits(change, write.value)
-    )
 
 
 def translation_of(conn: Connection, link_id: int) -> Translation:

@@ -11,6 +11,7 @@ settle: the external log says whether the write landed, and when.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from sqlite3 import Row
 
 from imsync.core.covered import Written
 from imsync.core.fields import NEVER, Edit, Field, Instant, Known, Value
@@ -64,29 +65,42 @@ def unsettled(conn: Connection, link_id: int) -> list[Write]:
         "SELECT * FROM writes WHERE link_id = ? AND state IN ('sending', 'unknown') ORDER BY id",
         (link_id,),
     )
-    return [
-        Write(
-            id=row["id"],
-            link_id=row["link_id"],
-            field=Field(row["field"]),
-            before=known_of(row["before"]),
-            as_of=row["as_of"],
-            value=value_of(row["value"]),
-            edit=Edit(value_of(row["platform"]), row["edit_at"]),
-            sent_at=row["sent_at"],
-        )
-        for row in rows
-    ]
+    return [_write(row) for row in rows]
+
+
+def attempts(conn: Connection, link_id: int) -> list[Write]:
+    """What was sent to create a link's incident, oldest first, also what was given up since."""
+    rows = conn.execute(
+        "SELECT * FROM writes WHERE link_id = ? AND state <> 'done' ORDER BY id", (link_id,)
+    )
+    return [_write(row) for row in rows]
+
+
+def _write(row: Row) -> Write:
+    return Write(
+        id=row["id"],
+        link_id=row["link_id"],
+        field=Field(row["field"]),
+        before=known_of(row["before"]),
+        as_of=row["as_of"],
+        value=value_of(row["value"]),
+        edit=Edit(value_of(row["platform"]), row["edit_at"]),
+        sent_at=row["sent_at"],
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A write that was carried out there, and the platform edit it stands for."""
+    """A write that was carried out there, and the platform edit it stands for.
+
+    That was between `sent_at` and `written.at`, when we were told.
+    """
 
     id: int
     field: Field
     written: Written
     edit: Edit
+    sent_at: Instant
 
 
 def of_link(conn: Connection, link_id: int) -> list[Landed]:
@@ -106,6 +120,7 @@ def of_link(conn: Connection, link_id: int) -> list[Landed]:
                 covered=json.loads(row["covered"]),
             ),
             edit=Edit(value_of(row["platform"]), row["edit_at"]),
+            sent_at=row["sent_at"],
         )
         for row in rows
     ]
@@ -126,14 +141,15 @@ def count_undone(conn: Connection, link_id: int, field: Field, since: Instant) -
     return int(row[0])
 
 
-def last_landed(conn: Connection, link_id: int) -> dict[Field, Instant]:
-    """Per field that we have written: when the latest write of it was carried out there."""
+def last_landed(conn: Connection, link_id: int) -> dict[Field, tuple[Instant, Instant]]:
+    """Per field that we have written: between when the latest write of it was carried out there."""
     rows = conn.execute(
-        "SELECT field, MAX(at) AS at FROM writes WHERE link_id = ? AND state = 'done'"
-        " GROUP BY field",
+        "SELECT w.field, w.sent_at, w.at FROM writes w WHERE w.link_id = ? AND w.state = 'done'"
+        " AND NOT EXISTS (SELECT 1 FROM writes n WHERE n.link_id = w.link_id"
+        "                  AND n.field = w.field AND n.state = 'done' AND n.at > w.at)",
         (link_id,),
     )
-    return {Field(row["field"]): Instant(row["at"]) for row in rows}
+    return {Field(row["field"]): (row["sent_at"], row["at"]) for row in rows}
 
 
 def landed(conn: Connection, id_: int, at: Instant) -> None:

@@ -126,8 +126,9 @@ async def test_a_dead_letter_is_tried_again_only_after_a_look(town: Town) -> Non
     for _ in range(8):
         await wait_out(town)
     town.sandbox.faults.api_error = 0.0
-    (letter,) = await town.dead_letters()
-    await town.db.run(dead_letters.retry, letter.id, now=town.clock())
+    for letter in await town.dead_letters():
+        await town.db.run(dead_letters.retry, letter.id, now=town.clock())
     await wait_out(town)
     assert len(await town.all_there()) == 1
+    assert await town.dead_letters() == []
     assert (await town.here())[Field.STATUS] == "resolved"

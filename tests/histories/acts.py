@@ -10,7 +10,7 @@ from random import Random
 from imsync.core.fields import Field, Severity, Side, Status, Value
 from imsync.core.merge import Direction, Rule, Strategy
 from imsync.store import incidents, links
-from tests.histories.elsewhere import PARTS, POLICIES, PRIORITIES, USERS, Elsewhere, Row
+from tests.histories.elsewhere import PARTS, POLICIES, PRIORITIES, USERS, Elsewhere, Row, chance
 from tests.histories.here import drive
 from tests.histories.history import LONG, History
 
@@ -30,7 +30,7 @@ def begin(rng: Random) -> History:
     h.fields = rng.sample(list(Field), rng.choice((1, 2, 2, 3, 6)))
     for _ in range(rng.choice((1, 1, 2))):
         another(h)
-    if rng.random() < 0.7:
+    if not chance(rng, 0.3):
         h.rest()
     h.trouble = trouble
     for crew in h.crews:
@@ -43,12 +43,12 @@ def _connect(h: History) -> None:
     h.connect(
         rng.choice(list(Strategy)),
         skew=rng.choice((0, 0, 0, -4_321, 7_654, 60_000)),
-        has_priorities=rng.random() < 0.5,
-        cuts_seconds=rng.random() < 0.7,
-        unacknowledges=rng.random() < 0.8,
-        order=rng.sample(tuple(PARTS), len(PARTS)) if rng.random() < 0.3 else tuple(PARTS),
+        has_priorities=chance(rng, 0.5),
+        cuts_seconds=not chance(rng, 0.3),
+        unacknowledges=not chance(rng, 0.2),
+        order=rng.sample(tuple(PARTS), len(PARTS)) if chance(rng, 0.3) else tuple(PARTS),
     )
-    if rng.random() < 0.8:
+    if not chance(rng, 0.2):
         drive(h.crews[-1].account.load_priorities())
 
 
@@ -72,7 +72,7 @@ def edit_here(h: History) -> None:
         return
     number, field = h.rng.choice(numbers), h.rng.choice(h.fields)
     before = [one.old for one in h.edits if (one.number, one.field) == (number, field) and one.old]
-    if before and h.rng.random() < 0.2:
+    if before and chance(h.rng, 0.2):
         h.set(number, field, before[-1])  # as it was
     else:
         h.set(number, field, _value(h, field))
@@ -95,9 +95,9 @@ def _value(h: History, field: Field) -> Value:
 
 
 def _title(h: History) -> str:
-    gap = "  " if h.rng.random() > 0.9 else " "
+    gap = "  " if chance(h.rng, 0.1) else " "
     n = h.count()
-    return f"t{gap}{n if h.rng.random() < 0.7 else h.rng.randint(1, n)}"
+    return f"t{gap}{h.rng.randint(1, n) if chance(h.rng, 0.3) else n}"
 
 
 def edit_there(h: History) -> None:
@@ -116,7 +116,7 @@ def _edit_there(h: History, index: int, row: Row) -> None:
         for line in h.there[index].lines
         if (line.external_id, line.field) == (row.id, PARTS[part]) and line.old
     ]
-    if before and part not in ("urgency", "priority") and h.rng.random() < 0.3:
+    if before and part not in ("urgency", "priority") and chance(h.rng, 0.3):
         h.edit(index, row, part, before[-1])  # as it was
     elif values := _values_there(h, h.there[index])[part]:
         h.edit(index, row, part, h.rng.choice(values))
@@ -140,19 +140,21 @@ def race(h: History) -> None:
     for _ in range(h.rng.choice((1, 1, 2, 3))):
         if there.rows:
             _edit_there(h, index, h.rng.choice(list(there.rows.values())))
-        meanwhile = h.rng.choice((None, None, "here", "told", "crash"))
+        meanwhile = h.rng.choice((None, "here", "told", "told", "looked", "crash"))
         if meanwhile == "here":
             edit_here(h)
         elif meanwhile == "told" and there.wire:
-            h.hear(index, there.wire.pop(0))
+            h.hear(index, there.wire.pop())
             h.go_on(index, "inbound", 10_000)
+        elif meanwhile == "looked":
+            h.go_on(index, "drift", 10_000)
         elif meanwhile == "crash":
             crash(h)
 
 
 def another(h: History) -> None:
     """One more incident, here or there."""
-    if h.rng.random() < 0.6:
+    if not chance(h.rng, 0.4):
         values: dict[str, Value] = {
             "title": _title(h),
             "severity": h.rng.choice(list(Severity)).value,
@@ -183,12 +185,12 @@ def review(h: History) -> None:
 
 def rule(h: History) -> None:
     owner, priority = h.rng.choice(list(Side)), h.rng.choice((0, 0, 5))
-    strict = h.rng.random() < 0.3
+    strict = chance(h.rng, 0.3)
     h.rule(_side(h)[0], h.rng.choice(h.fields), Rule(owner, priority, strict))
 
 
 def configure(h: History) -> None:
-    if h.rng.random() < 0.5:
+    if chance(h.rng, 0.5):
         direction = h.rng.choice((Direction.BIDIRECTIONAL, *Direction))
         h.change(_side(h)[0], sync_direction=direction)
     else:
@@ -202,7 +204,7 @@ def deliver(h: History) -> None:
     """The next delivery arrives, or one that has overtaken it."""
     index, there = _side(h)
     if there.wire:
-        at = 0 if h.rng.random() < 0.7 else h.rng.randrange(len(there.wire))
+        at = h.rng.randrange(len(there.wire)) if chance(h.rng, 0.3) else 0
         h.hear(index, there.wire.pop(at))
 
 
@@ -223,7 +225,19 @@ def lose(h: History) -> None:
 
 def go_on(h: History) -> None:
     """One loop makes a few turns, or all of its step."""
-    _go_on(h, h.rng.choice(("outbound", "outbound", "outbound", "inbound", "drift")))
+    h.rng.choice((outbound, outbound, outbound, inbound, drift))(h)
+
+
+def inbound(h: History) -> None:
+    _go_on(h, "inbound")
+
+
+def outbound(h: History) -> None:
+    _go_on(h, "outbound")
+
+
+def drift(h: History) -> None:
+    _go_on(h, "drift")
 
 
 def _go_on(h: History, name: str) -> None:
@@ -231,7 +245,7 @@ def _go_on(h: History, name: str) -> None:
 
 
 def crash(h: History) -> None:
-    h.crash(ghost=h.rng.random() < 0.5)
+    h.crash(ghost=chance(h.rng, 0.5))
 
 
 def switch(h: History) -> None:
@@ -253,8 +267,8 @@ ACTS: Mapping[Act, float] = {
     deliver: 0.10,
     deliver_again: 0.03,
     lose: 0.03,
-    go_on: 0.30,
-    race: 0.08,
+    go_on: 0.28,
+    race: 0.12,
     crash: 0.03,
     configure: 0.02,
     rule: 0.02,
@@ -284,7 +298,7 @@ def settle(h: History) -> None:
         h.finish_steps(index)
         if index in h.idle:
             h.enable(index, True)
-        if h.rng.random() < 0.8:
+        if not chance(h.rng, 0.2):
             h.change(index, sync_direction=Direction.BIDIRECTIONAL)
     h.rest()
 
@@ -292,7 +306,7 @@ def settle(h: History) -> None:
 def quiet(h: History) -> None:
     """Nothing new: looks, repeats, and time."""
     h.say("--- quiet")
-    for _ in range(2):
+    for _ in range(h.rng.choice((1, 1, 2))):
         for index, there in enumerate(h.there):
             heard = [one for one in there.sent if one.heard]
             for delivery in h.rng.sample(heard, min(3, len(heard))):

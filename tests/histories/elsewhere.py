@@ -187,17 +187,20 @@ class Elsewhere:
             row.dropped = row.assignee
             self._give(row, None, at)
         elif old == "resolved":
-            self._give(row, ON_CALL[row.policy], at, over=row.dropped)
+            if row.dropped:  # whoever had it before has lost it for good
+                n, one = self.count(), Field.ASSIGNED_TO
+                self.lines.append(Line(n, at, row.id, one, row.dropped, None, ITSELF))
+            self._give(row, ON_CALL[row.policy], at)
         self._enter(row, by, f"{kind}_log_entry", at)
         if old == "resolved":
             self._assigned(row, by, "assign_log_entry", at)
         self._tell(row, by, event, at)
 
-    def _give(self, row: Row, user: str | None, at: int, over: str | None = None) -> None:
+    def _give(self, row: Row, user: str | None, at: int) -> None:
         """What follows from another edit, by itself."""
         before, row.assignee = row.assignee, user
         if user != before:
-            self._line(row, Field.ASSIGNED_TO, over or before, ITSELF, at)
+            self._line(row, Field.ASSIGNED_TO, before, ITSELF, at)
         else:
             self.said_again.append((row.id, user, at))
 
@@ -270,6 +273,11 @@ class Elsewhere:
             return orjson.dumps(delivery.body)
         event = {**delivery.body["event"], "id": f"{delivery.body['event']['id']}-{again}"}
         return orjson.dumps({"event": event})
+
+
+def chance(rng: Random, of: float) -> bool:
+    """Whether something happens that does so often. What draws the least draws that it does not."""
+    return rng.randrange(1_000) >= 1_000 * (1 - of)
 
 
 def name_of(known: Mapping[str, str], id_: str) -> str | None:

@@ -4,7 +4,7 @@ Here is what can happen, one thing at a time; what does is drawn (`acts`) or wri
 by a test that tells one story. Nothing waits: the clock moves with the story.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -18,7 +18,7 @@ from imsync.errors import UserError
 from imsync.store import conflicts, inbox, incidents, integrations, links, outbox
 from imsync.store.conflicts import Conflict
 from tests.conftest import Clock
-from tests.histories.elsewhere import SERVICE, THEM, Delivery, Elsewhere, Row
+from tests.histories.elsewhere import SERVICE, THEM, US, Delivery, Elsewhere, Row
 from tests.histories.here import Crew, database, give_back
 from tests.histories.here import crew as a_crew
 
@@ -42,11 +42,14 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """What an edit over there met here: what we said, what we believed they did, what was agreed."""
+    """What an edit over there met here: what we said, and what was no change to us.
+
+    That is what stood there when we last looked or wrote, and what was agreed on, if what
+    we saw since could not be decided.
+    """
 
     said: Value
-    believed: Known
-    agreed: Known
+    no_change: Sequence[Known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +192,14 @@ class History:
         for line in there.lines[known:]:
             edit = incidents.get(self.db.conn, link.incident_id).edits[line.field]
             state = links.fields(self.db.conn, link.id)[line.field]
-            believed = state.seen.value if state.seen else NEVER
-            self.met[line.n] = Met(edit.value, believed, state.base.external)
+            seen, at = (state.seen.value, state.seen.as_of) if state.seen else (NEVER, 0)
+            ours = [
+                one
+                for one in there.lines
+                if (one.external_id, one.field, one.by) == (row.id, line.field, US) and one.at > at
+            ]
+            no_change = [ours[-1].new] if ours else [seen, state.base.external]
+            self.met[line.n] = Met(edit.value, no_change)
 
     def hear(self, index: int, delivery: Delivery, again: int = 0) -> None:
         """A delivery reaches us; `again`: told as another event."""

@@ -80,25 +80,15 @@ def _was_no_edit(history: History, edit: Made, pairs: Sequence[Pair]) -> bool:
         return edit.new is None and edit.early
     pair = next(pair for pair in pairs if pair.index == edit.side)
     met = history.met.get(edit.n)
-    if (
-        met is not None
-        and edit.new in (met.believed, met.agreed)
-        and not _over_ours(history, edit, pair)
-    ):
-        return True  # set back before anybody looked, or before anything could be decided
-    if met is not None and agree(pair.maps[edit.field], met.said, edit.new):
-        return True  # it is what we said already
-    return _as_we_wrote(history, edit, pair)
-
-
-def _over_ours(history: History, edit: Made, pair: Pair) -> bool:
-    """Whether what it replaced was written by us."""
-    before = [
-        line.by
-        for line in history.there[edit.side].lines
-        if (line.external_id, line.field) == (pair.row.id, edit.field) and line.n < edit.n
-    ]
-    return before[-1:] == [US]
+    if met is None:  # nobody here had heard of it but, at most, how it was created
+        created = next(
+            line.new
+            for line in history.there[edit.side].lines
+            if (line.external_id, line.field) == (pair.row.id, edit.field)
+        )
+        return edit.new == created or _as_we_wrote(history, edit, pair)
+    said_here = agree(pair.maps[edit.field], met.said, edit.new)
+    return edit.new in met.no_change or said_here or _as_we_wrote(history, edit, pair)
 
 
 def _as_we_wrote(history: History, edit: Made, pair: Pair) -> bool:

@@ -98,7 +98,7 @@ def _orphans(history: History, pairs: Sequence[Pair]) -> Iterator[str]:
 def _holds(history: History, pair: Pair) -> Iterator[str]:
     strategy = integrations.get(history.db.conn, f"int_{pair.index}").conflict_strategy
     for field in sorted(conflicts.held(history.db.conn, pair.link.id)):
-        if strategy is not Strategy.MANUAL_REVIEW:
+        if strategy is not Strategy.MANUAL_REVIEW and not pair.states[field].blocked:
             yield f"held: {field} of link {pair.link.id}, though nobody is to be asked"
 
 

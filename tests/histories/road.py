@@ -25,7 +25,7 @@ from imsync.connectors.base import (
 from imsync.connectors.pagerduty import incidents, log, requests
 from imsync.core.fields import Field, Instant, Value
 from imsync.errors import Gone, Refused, Unauthorized, Unavailable, Unknown
-from tests.histories.elsewhere import POLICIES, PRIORITIES, US, USERS, Elsewhere, Row, name_of
+from tests.histories.elsewhere import POLICIES, PRIORITIES, US, USERS, Elsewhere, Row, chance, name_of
 
 Told = TypeVar("Told")
 
@@ -163,7 +163,7 @@ class Road:
         names = PRIORITIES if self.there.has_priorities else ()
         return await self._answer([Entry(Kind.PRIORITY, name, name) for name in names])
 
-    async def check(self) -> Sequence[Check]:
+    async def check(self, services: Sequence[str]) -> Sequence[Check]:
         await self.turn()
         return [Check("credentials", not self.there.shut, "")]
 
@@ -201,8 +201,8 @@ class Road:
         """When the request left; by the time this returns, it is there."""
         sent = self.there.clock()
         await self.turn()
-        if self.trouble and self.there.rng.random() < self.trouble:
-            if self.there.rng.random() < 0.4:
+        if self.trouble and chance(self.there.rng, self.trouble):
+            if chance(self.there.rng, 0.4):
                 raise Unavailable("429", retry_after=self.there.rng.choice((0, 5_000)))
             raise Unknown("no answer") if writes else Unavailable("503")
         if self.there.shut:
@@ -213,7 +213,7 @@ class Road:
         self.answering = writes
         await self.turn()
         self.answering = False
-        if self.trouble and self.there.rng.random() < self.trouble:
+        if self.trouble and chance(self.there.rng, self.trouble):
             raise Unknown("the answer was lost") if writes else Unavailable("no answer")
         return answer
 

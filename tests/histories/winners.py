@@ -102,6 +102,8 @@ def _wrong_times(history: History, one: Conflict, pair: Pair) -> Iterator[str]:
     if one.field is Field.ASSIGNED_TO:
         again = there.said_again
         theirs += [at for id_, who, at in again if (id_, who) == (row.id, one.external.value)]
+    if one.platform.at > one.external.at > min(theirs, default=one.external.at):
+        return  # it was seen, and dated by that, before anything turned on it: it is earlier still
     if theirs and not any(at - CUT - NEXT <= one.external.at <= at + NEXT for at in theirs):
         yield (
             f"time: {one.external} in {one.field} of link {one.link_id}"
