@@ -542,6 +542,7 @@ async def test_every_request_is_one_that_pagerduty_describes(
         "POST /incidents": shown,
         "GET /incidents/Q1": shown,
         "PUT /incidents/Q1": shown,
+        "PUT /incidents": {"incidents": [incident()]},
         "GET /incidents/Q1/log_entries": {"log_entries": []},
         "GET /incidents/Q1/notes": {"notes": []},
         "POST /incidents/Q1/notes": note,
@@ -577,6 +578,7 @@ async def test_every_request_is_one_that_pagerduty_describes(
     await pd.fetch("Q1")
     await pd.write("Q1", everything, actor=None)
     await pd.write("Q1", {Field.SEVERITY: "low Sev 4"}, actor=None)
+    await pd.write_many({"Q1": everything, "Q2": {Field.TITLE: "x"}}, actor="x@y.example")
     await pd.log("Q1", NOW)
     await pd.notes("Q1")
     await pd.put_note("Q1", "x", note_id=None, actor=None)
