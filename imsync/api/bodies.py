@@ -53,6 +53,11 @@ class NewNote(_Body):
     text: Text
 
 
+class NewLink(_Body):
+    integration: Line
+    external_id: Line
+
+
 class Credentials(_Body):
     token: SecretStr | None = None
     webhook_secret: SecretStr | None = None

@@ -274,6 +274,8 @@ def appeared(
 def gone(conn: Connection, link_id: int, *, because: str, now: Instant) -> None:
     """The external incident does not exist any more: nothing more is synced over the link."""
     link = links.get(conn, link_id)
+    if link.state == "unlinked":
+        return
     links.set_gone(conn, link_id)
     for what in outbox.owed(conn, link_id):
         outbox.disown(conn, link_id, what)

@@ -128,7 +128,8 @@ def page(
             values += [field, *wanted]
     if integration_id is not None:
         where.append(
-            "EXISTS (SELECT 1 FROM links l WHERE l.incident_id = i.id AND l.integration_id = ?)"
+            "EXISTS (SELECT 1 FROM links l WHERE l.incident_id = i.id AND l.integration_id = ?"
+            " AND l.state <> 'unlinked')"
         )
         values.append(integration_id)
     if organization_id is not None:

@@ -1,0 +1,1 @@
+-- Kept free for a change that is merged before 0006.
