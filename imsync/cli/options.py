@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
-from typing import Any, Concatenate, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec
 
 import asyncclick as click
 from asyncclick.exceptions import NoSuchCommand
@@ -12,7 +12,13 @@ from imsync.cli.output import Output
 from imsync.cli.session import Session
 from imsync.errors import did_you_mean
 
+if TYPE_CHECKING:
+    from asyncclick.shell_completion import CompletionItem
+
 P = ParamSpec("P")
+
+ASKED_FOR = "asked"
+"""The type of a completion that stands for what the daemon has to be asked."""
 
 
 class Word(click.Choice[str]):
@@ -29,6 +35,17 @@ class Word(click.Choice[str]):
         message = super().get_invalid_choice_message(value, ctx)
         meant = did_you_mean(str(value), self.choices)
         return f"{message} {meant[0].upper()}{meant[1:]}" if meant else message
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - asyncclick's
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list["CompletionItem[str]"]:
+        from asyncclick.shell_completion import CompletionItem
+
+        begun = incomplete.lower()
+        return [CompletionItem(word) for word in self.choices if word.lower().startswith(begun)]
 
     def fail(
         self,
@@ -61,8 +78,32 @@ class Name(click.ParamType[str]):
             self.fail(f"{value!r} names nothing.", param, ctx)
         return value
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list["CompletionItem[str]"]:
+        """Only the daemon knows: what is to be asked of it, in the place of the answer."""
+        from asyncclick.shell_completion import CompletionItem
 
-NAME = Name()
+        return [CompletionItem(incomplete, type=ASKED_FOR, kind=param.name, ctx=ctx)]
+
+
+class File(click.ParamType[str]):
+    """The name of a file, or `-` for standard input."""
+
+    name = "file"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - asyncclick's
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list["CompletionItem[str]"]:
+        from asyncclick.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
+
+
+NAME, FILE = Name(), File()
 
 
 class Everywhere(click.Option):

@@ -34,7 +34,14 @@ class Facts:
     pairs: Sequence[tuple[str, str]] = field(default_factory=list)
 
 
-Block: TypeAlias = str | Table | Facts
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Text of our own making that is printed as it is, whatever the width: for other programs."""
+
+    text: str
+
+
+Block: TypeAlias = str | Table | Facts | Verbatim
 """A piece of what people see. A `str` is text of its own, made by us or by `prose`."""
 
 
@@ -115,6 +122,8 @@ def plain(block: Block) -> str:
     match block:
         case str():
             return block
+        case Verbatim(text=text):
+            return text
         case Table(columns=columns, rows=rows):
             return _aligned([[name.upper() for name in columns], *rows]) if rows else ""
         case Facts(pairs=pairs):

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from imsync.cli.table import Block, Facts, Table
+from imsync.cli.table import Block, Facts, Table, Verbatim
 
 # These give way when a terminal is narrow; ids and times stay whole.
 WRAP = {
@@ -37,15 +37,17 @@ STYLED = {"severity", "status", "state", "result"}
 def show(blocks: Sequence[Block], *, console: Console | None = None) -> None:
     """Print the blocks, in their order."""
     console = console or Console(highlight=False, markup=False, emoji=False)
-    shown = [drawn for block in blocks if (drawn := _drawn(block)) is not None]
-    for number, drawn in enumerate(shown):
+    shown = [(block, drawn) for block in blocks if (drawn := _drawn(block)) is not None]
+    for number, (block, drawn) in enumerate(shown):
         if number:
             console.print()
-        console.print(drawn)
+        console.print(drawn, soft_wrap=isinstance(block, Verbatim))
 
 
 def _drawn(block: Block) -> Text | Grid | None:
     match block:
+        case Verbatim(text=text):
+            return Text(text)
         case str():
             return Text(block) if block else None
         case Table(columns=columns, rows=rows):
