@@ -66,7 +66,7 @@ SHELLS: Mapping[str, type[ShellComplete]] = {"bash": _Bash, "zsh": _Zsh, "fish":
 @command("completion")
 @click.argument("shell", type=Word(*SHELLS))
 async def completion(daemon: Daemon, /, shell: str) -> Output:  # noqa: ARG001 - every command has one
-    """Print what makes a shell complete commands, options and ids: bash, zsh or fish.
+    """Print what makes a shell complete commands, options and ids.
 
     \b
     im completion bash > ~/.local/share/bash-completion/completions/im

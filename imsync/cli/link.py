@@ -26,10 +26,10 @@ async def link(
     dry_run: bool,
     plan: str | None,
 ) -> Output:
-    """Say that an incident is one that stands there already; keep the two in step from now on.
+    """Say that an incident is one that stands there already.
 
-    Fields that differ are decided as any conflict is. What was written into either before
-    stays where it was.
+    The two are kept in step from now on. Fields that differ are decided as any conflict is;
+    notes written before stay where they are.
 
     \b
     im link INC-1 --integration prod-pd --external Q1ABCDEFGH

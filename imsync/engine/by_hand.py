@@ -201,7 +201,7 @@ def unlink(
         number,
         at=now,
         kind="note",
-        by=by or "imsync",
+        by=by,
         text=f"unlinked from {link.external_url or there}: no longer synced",
         integration_id=integration.id,
     )

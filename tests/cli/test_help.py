@@ -5,13 +5,13 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncclick as click
 import pytest
 
 from imsync.cli.main import im
+from tests.docs import leaves
 
 from .conftest import FakeDaemon
 from .test_start import HEAVY, HOUSE
@@ -23,15 +23,6 @@ from imsync.cli.main import run
 statuses = [asyncio.run(run(args)) for args in json.load(sys.stdin)]
 json.dump({"statuses": statuses, "loaded": list(sys.modules)}, open("done.json", "w"))
 """
-
-
-def leaves(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command that does something, and how it is typed."""
-    if not isinstance(command, click.Group):
-        yield path, command
-        return
-    for name, below in command.commands.items():
-        yield from leaves(below, *path, name)
 
 
 def examples(command: click.Command) -> list[str]:
