@@ -22,7 +22,7 @@ from imsync.cli.client import Daemon
 from imsync.cli.options import ASKED_FOR, Word, command
 from imsync.cli.output import Output
 from imsync.cli.session import Session
-from imsync.cli.table import Verbatim
+from imsync.cli.table import Verbatim, harmless
 
 ASKED = "_IM_COMPLETE"
 PATIENCE = 1.0  # seconds: who presses Tab does not wait longer
@@ -95,7 +95,7 @@ async def _ids(item: CompletionItem[str]) -> list[CompletionItem[str]]:
     daemon = item.ctx.ensure_object(Session).daemon(os.environ, patience=PATIENCE)
     page = await daemon.items(path, limit=NEWEST)
     return [
-        CompletionItem(str(one[called]), help=" ".join(str(one.get(says) or "").split()) or None)
+        CompletionItem(harmless(str(one[called])), help=harmless(str(one.get(says) or "")) or None)
         for one in page["items"]
         if _begins(one, called, item.value)
     ]

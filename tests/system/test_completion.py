@@ -61,7 +61,7 @@ def test_without_a_daemon_words_are_completed_and_ids_are_not_quietly(world: Wor
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_are_told_what_an_id_stands_for(world: World, shell: str) -> None:
     world.start()
-    world.json("declare", "--sev", "SEV-2", "--title", "Checkout is slow")
+    world.json("declare", "--sev", "SEV-2", "--title", "Checkout\x1b[2J is slow")
     asked = {
         "_IM_COMPLETE": f"{shell}_complete",
         "COMP_WORDS": "im incident show ",
@@ -70,9 +70,8 @@ def test_other_shells_are_told_what_an_id_stands_for(world: World, shell: str) -
     ran = subprocess.run(
         [BIN / "im"], env={**world.environment, **asked}, capture_output=True, text=True
     )
-    wanted = (
-        "plain\nINC-1\nCheckout is slow\n" if shell == "zsh" else "plain,INC-1\tCheckout is slow\n"
-    )
+    told = "Checkout\\x1b[2J is slow"  # and nothing that steers the terminal
+    wanted = f"plain\nINC-1\n{told}\n" if shell == "zsh" else f"plain,INC-1\t{told}\n"
     assert (ran.stdout, ran.stderr) == (wanted, "")
 
 
