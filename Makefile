@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format docs clean
 
 demo: .venv/run  ## Play the two-way tour against the sandbox. KEEP=1 leaves it running.
 	@$(BIN)/python examples/tour.py $(if $(KEEP),--keep)
@@ -20,6 +20,9 @@ lint: .venv/dev
 format: .venv/dev
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
+
+docs: .venv/dev  ## Write into docs/reference.md what the code says.
+	$(BIN)/python -m tests.docs
 
 clean:
 	rm -rf .venv

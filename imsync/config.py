@@ -5,15 +5,16 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import Field as Key
 from pydantic import ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from imsync.errors import UserError
+from imsync.errors import UserError, did_you_mean
 
 PREFIX: Final = "IMSYNC_"
 
@@ -116,33 +117,59 @@ class Settings(BaseSettings):
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """The settings of this file (or of the first of the usual places) and the environment.
 
-    Raises BadSetting, naming the key, the value and what would do.
+    Raises BadSetting: a line for everything that is wrong, with the key, the value and what
+    would do.
     """
-    found = path or _first_of_the_usual(environ)
+    found = file_of(path, environ)
     values = _read(found) if found else {}
-    where = str(found) if found else "the environment"
-    known = Settings.model_fields.keys()
-    for key in values:
-        if key not in known:
-            raise BadSetting(f"{where}: {key!r} is no setting", hint=_known_keys())
-    for name in environ:
-        spelled = name.upper()  # pydantic-settings takes them in any case
-        key = spelled.removeprefix(PREFIX).lower()
-        if spelled.startswith(PREFIX) and spelled not in _OTHERS and key not in known:
-            raise BadSetting(f"{name} is no setting", hint=_known_keys())
+    problems = [
+        f"{found}: {key!r} is no setting{_meant(key, Settings.model_fields)}"
+        for key in values
+        if key not in Settings.model_fields
+    ]
+    problems += [
+        f"{name} is no setting{_meant(name[len(PREFIX) :], _variables(), prefix=PREFIX)}"
+        for name in environ
+        if name.upper().startswith(PREFIX) and name.upper() not in _variables()
+    ]
+    hint = f"there are: {', '.join(sorted(Settings.model_fields))}" if problems else ""
+    settings = None
     try:
-        return Settings(**values)
+        settings = Settings(**{k: v for k, v in values.items() if k in Settings.model_fields})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0])
-        says = first["msg"].removeprefix("Value error, ")
-        variable = f"{PREFIX}{key.upper()}"
-        source = variable if variable in environ else f"{where}: {key}"
-        raise BadSetting(f"{source} = {first['input']!r}: {says}") from None
+        told = {name.upper(): name for name in environ}
+        problems += [_says(one, found, told) for one in error.errors(include_url=False)]
+    if settings is None or problems:
+        raise BadSetting("\n".join(problems), hint=hint)
+    return settings
 
 
-def _known_keys() -> str:
-    return f"there are: {', '.join(sorted(Settings.model_fields))}"
+def _says(error: ErrorDetails, file: Path | None, told: Mapping[str, str]) -> str:
+    """What is wrong with one value, and where it came from: the environment goes first."""
+    key = str(error["loc"][0])
+    variable = told.get(f"{PREFIX}{key}".upper())
+    says = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{variable or f'{file}: {key}'} = {error['input']!r}: {says}"
+
+
+def _meant(name: str, known: Iterable[str], *, prefix: str = "") -> str:
+    """Compared without the prefix, which would make all of them alike."""
+    meant = did_you_mean(name, [one.removeprefix(prefix) for one in known])
+    return f"; {meant.replace('mean ', f'mean {prefix}')}" if meant else ""
+
+
+def _variables() -> set[str]:
+    return {f"{PREFIX}{key}".upper() for key in Settings.model_fields} | _OTHERS
+
+
+def file_of(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The file that the settings are read from: this one, or the first of the usual places."""
+    return path or _first_of_the_usual(environ)
+
+
+def variables_of(environ: Mapping[str, str]) -> list[str]:
+    """The variables that set something, as they are spelled there."""
+    return sorted(name for name in environ if name.upper() in _variables() - _OTHERS)
 
 
 def _first_of_the_usual(environ: Mapping[str, str]) -> Path | None:

@@ -247,6 +247,9 @@ async def command(path: Path | None, sandbox: bool, check: bool) -> None:
     settings = config.load(path, os.environ)
     if check:
         print("the settings are good")
+        file = config.file_of(path, os.environ)
+        sources = [str(file) if file else "no file", *config.variables_of(os.environ)]
+        print(f"they come from {', '.join(sources)}, and the defaults")
         return
     logs.set_up(settings.log_level, settings.log_format)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -260,7 +263,8 @@ def main() -> None:
     try:
         sys.exit(asyncio.run(command.main(standalone_mode=True)))
     except UserError as error:
-        print(f"imsyncd: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"imsyncd: {line}", file=sys.stderr)
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         sys.exit(1)

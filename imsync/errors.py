@@ -19,6 +19,8 @@ Anything else is a bug. Raised by a connector, it costs the one item in hand an
 attempt; raised by the database, it stops the daemon.
 """
 
+from collections.abc import Iterable
+
 
 class ImsyncError(Exception):
     """The root. `code` never changes: scripts and API clients may rely on it."""
@@ -118,3 +120,36 @@ class NoSuchUser(Refused):
     """The person on whose behalf we asked is not known there."""
 
     code = "external_no_such_user"
+
+
+def did_you_mean(said: str, known: Iterable[str]) -> str:
+    """`did you mean …?`, for a hint: the one that is meant, or nothing where that is a guess.
+
+    What is spelled alike but for case and punctuation comes first, then what contains it,
+    then what is most like it.
+    """
+    from difflib import SequenceMatcher  # only mistakes pay for it
+
+    bare = {one: _bare(one) for one in known}
+    wanted = _bare(said)
+    if not wanted:
+        return ""
+    same = [one for one, text in bare.items() if text == wanted]
+    within = [one for one, text in bare.items() if wanted in text]
+    likeness = {
+        one: SequenceMatcher(None, wanted, text, autojunk=False).ratio()
+        for one, text in bare.items()
+    }
+    best = max(likeness.values(), default=0)
+    alike = [one for one, ratio in likeness.items() if ratio == best >= _ALIKE]
+    for found in (same, within, alike):
+        if len(found) == 1:
+            return f"did you mean {found[0]}?"
+    return ""
+
+
+_ALIKE = 0.6
+
+
+def _bare(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())

@@ -70,6 +70,25 @@ def test_a_misspelt_variable_is_named_with_what_there_is() -> None:
     assert "listen" in caught.value.hint
 
 
+def test_every_mistake_is_named_at_once_and_the_nearest_key(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('lisen = "x"\nxyzzy = 1\nmax_attempts = 0\ndrift_interval = "often"\n')
+    with pytest.raises(BadSetting) as caught:
+        load(file, {"IMSYNC_DATABSE": "x", "imsync_log_lvl": "info", "IMSYNC_XYZZY": "1"})
+    lines = str(caught.value).splitlines()
+    assert lines[:5] == [
+        f"{file}: 'lisen' is no setting; did you mean listen?",
+        f"{file}: 'xyzzy' is no setting",
+        "IMSYNC_DATABSE is no setting; did you mean IMSYNC_DATABASE?",
+        "imsync_log_lvl is no setting; did you mean IMSYNC_LOG_LEVEL?",
+        "IMSYNC_XYZZY is no setting",
+    ]
+    assert [line.partition(": should be")[0] for line in lines[5:]] == [
+        f"{file}: drift_interval = 'often'",
+        f"{file}: max_attempts = 0",
+    ]
+
+
 def test_a_bad_value_in_the_environment_names_the_variable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from imsync.core.fields import Field as Synced
 from imsync.core.fields import Severity, Side, Status
 from imsync.core.merge import Direction, Strategy
-from imsync.errors import NotFound, UserError
+from imsync.errors import NotFound, UserError, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -51,6 +51,11 @@ class IncidentChanges(_Body):
 
 class NewNote(_Body):
     text: Text
+
+
+class NewLink(_Body):
+    integration: Line
+    external_id: Line
 
 
 class Credentials(_Body):
@@ -167,7 +172,8 @@ def _takes(first: ErrorDetails, model: type[BaseModel]) -> str:
     if first["type"] != "extra_forbidden":
         return ""
     inside = Credentials if first["loc"][0] == "credentials" else model
-    return f"there are: {', '.join(inside.model_fields)}"
+    known = inside.model_fields
+    return f"{did_you_mean(str(first['loc'][-1]), known)} there are: {', '.join(known)}".strip()
 
 
 def limit_of(request: web.Request) -> int:
@@ -201,7 +207,8 @@ def field_of(request: web.Request) -> Synced:
     """The field that the path names. Raises NotFound, listing those there are."""
     name = request.match_info["field"]
     if name not in list(Synced):
-        raise NotFound(f"there is no field {name!r}", hint=f"there are: {', '.join(Synced)}")
+        hint = f"{did_you_mean(name, Synced)} there are: {', '.join(Synced)}".strip()
+        raise NotFound(f"there is no field {name!r}", hint=hint)
     return Synced(name)
 
 

@@ -13,6 +13,7 @@ from imsync.store.database import Connection
 
 
 async def show(request: web.Request) -> web.Response:
+    """What was found by looking, and whether a sweep was stopped."""
     return shapes.answer(await _shape(request))
 
 

@@ -9,7 +9,7 @@ from imsync.cli.client import Daemon, Json
 from imsync.cli.options import CONFLICT_STATUS, NAME, SIDE, command, limit
 from imsync.cli.output import Output, how_many
 from imsync.cli.plan import asked, changed, rehearsable
-from imsync.cli.table import Table, cell, facts, prose, when
+from imsync.cli.table import Table, ago, cell, facts, prose
 
 
 @command("list")
@@ -122,8 +122,8 @@ def sides(conflict: Json) -> Table:
     for side in ("platform", "external"):
         edit = conflict.get(side)
         edit = edit if isinstance(edit, Mapping) else {"value": edit}
-        rows.append([side, value_of(edit), cell(edit.get("by")), when(edit.get("at"))])
-    return Table(["side", "value", "by", "at"], rows)
+        rows.append([side, value_of(edit), cell(edit.get("by")), ago(edit.get("at"))])
+    return Table(["side", "value", "by", "when"], rows)
 
 
 def value_of(edit: Any) -> str:

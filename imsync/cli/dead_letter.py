@@ -9,7 +9,7 @@ from imsync.cli.ask import agreed
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command, limit, yes
 from imsync.cli.output import REFUSED, Output, how_many
-from imsync.cli.table import Table, cell, facts, prose, when
+from imsync.cli.table import Table, ago, cell, facts, prose
 from imsync.errors import NotFound
 
 ALL = "all"
@@ -90,12 +90,12 @@ def rows_of(found: list[Json]) -> Table:
         [
             *(cell(letter.get(name)) for name in ("id", "incident", "direction", "field")),
             cell(letter.get("attempts")),
-            when(letter.get("created_at")),
+            ago(letter.get("created_at")),
             reason(letter.get("error")),
         ]
         for letter in found
     ]
-    return Table(["id", "incident", "way", "field", "tries", "created at", "error"], rows)
+    return Table(["id", "incident", "way", "field", "tries", "given up", "error"], rows)
 
 
 def describe(letter: Json) -> Output:

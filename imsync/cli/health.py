@@ -8,7 +8,7 @@ import asyncclick as click
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command, limit
 from imsync.cli.output import DONE, UNHEALTHY, Output, how_many
-from imsync.cli.table import Block, Table, cell, facts, harmless, table, when
+from imsync.cli.table import Block, Table, ago, cell, facts, harmless, table
 
 
 @command("test")
@@ -72,14 +72,14 @@ async def links(daemon: Daemon, /, integration: str, limit: int) -> Output:
             cell(link.get("incident")),
             cell(link.get("external_id")),
             cell(link.get("state")),
-            when(link.get("last_confirmed_at")),
+            ago(link.get("last_confirmed_at")),
             apart(link.get("fields")),
         ]
         for link in _things(found["items"])
     ]
     return Output(
         found,
-        [Table(["incident", "external id", "state", "confirmed at", "not in step"], rows)],
+        [Table(["incident", "external id", "state", "confirmed", "not in step"], rows)],
         note=how_many(found, "links"),
     )
 

@@ -1,13 +1,11 @@
 """`im declare` and `im incident`: the platform's incidents."""
 
-from datetime import UTC, datetime
-
 import asyncclick as click
 
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, SEVERITY, STATUS, command, given, limit
 from imsync.cli.output import Output, how_many
-from imsync.cli.table import Block, Table, ago, cell, facts, harmless, prose, table, when
+from imsync.cli.table import Block, Table, Verbatim, ago, cell, facts, harmless, prose, table
 
 
 @command("declare")
@@ -41,11 +39,10 @@ async def list_incidents(daemon: Daemon, /, limit: int, **filters: str | None) -
     im incident list --severity SEV-1 --format json
     """
     found = await daemon.items("incidents", limit=limit, **filters)
-    now = datetime.now(UTC)
-    shown = [{**each, "changed": ago(each.get("updated_at"), now=now)} for each in found["items"]]
+    columns = ("id", "severity", "status", "updated_at", "assigned_to", "title")
     return Output(
         found,
-        [table(shown, "id", "severity", "status", "changed", "assigned_to", "title")],
+        [table(found["items"], *columns)],
         note=how_many(found, "incidents"),
     )
 
@@ -127,11 +124,11 @@ async def timeline(daemon: Daemon, /, incident: str, limit: int) -> Output:
     """
     found = await daemon.items("incidents", incident, "timeline", limit=limit)
     rows = [
-        [when(entry.get("at")), cell(entry.get("by")), cell(entry.get("kind")), happened(entry)]
+        [ago(entry.get("at")), cell(entry.get("by")), cell(entry.get("kind")), happened(entry)]
         for entry in found["items"]
     ]
     return Output(
-        found, [Table(["at", "by", "kind", "what"], rows)], note=how_many(found, "entries")
+        found, [Table(["when", "by", "kind", "what"], rows)], note=how_many(found, "entries")
     )
 
 
@@ -155,5 +152,8 @@ def describe(incident: Json) -> Output:
     if description := incident.get("description"):
         text.append(prose(str(description)))
     if links := incident.get("links"):
-        text.append(table(links, "integration", "external_id", "state", "external_url"))
+        text.append(table(links, "integration", "external_id", "state"))
+        # In one piece, so that it can be opened from a narrow terminal too.
+        urls = [harmless(str(url)) for link in links if (url := link.get("external_url"))]
+        text.append(Verbatim("\n".join(urls)))
     return Output(incident, text)

@@ -7,7 +7,17 @@ import asyncclick as click
 
 from imsync.cli.ask import agreed
 from imsync.cli.client import Daemon, Json
-from imsync.cli.options import DIRECTION, NAME, STRATEGY, Word, command, given, limit, yes
+from imsync.cli.options import (
+    DIRECTION,
+    FILE,
+    NAME,
+    STRATEGY,
+    Word,
+    command,
+    given,
+    limit,
+    yes,
+)
 from imsync.cli.output import REFUSED, Output, how_many
 from imsync.cli.plan import asked, changed, rehearsable
 from imsync.cli.secret import choose_secret
@@ -28,9 +38,13 @@ CLEARABLE = ("webhook_secret", "from_email", "default_service")
 @click.option("--base-url", metavar="URL")
 @click.option("--direction", "sync_direction", type=DIRECTION)
 @click.option("--token", help="Its API token. Others here may see it: prefer --token-file.")
-@click.option("--token-file", metavar="FILE", help="Read the token from FILE, - for stdin.")
+@click.option(
+    "--token-file", type=FILE, metavar="FILE", help="Read the token from FILE, - for stdin."
+)
 @click.option("--webhook-secret", metavar="SECRET", help="What signs its webhooks.")
-@click.option("--webhook-secret-file", metavar="FILE", help="Read it from FILE, - for stdin.")
+@click.option(
+    "--webhook-secret-file", type=FILE, metavar="FILE", help="Read it from FILE, - for stdin."
+)
 @click.option("--conflict-strategy", type=STRATEGY)
 @click.option("--sync-escalations", type=bool, metavar="true|false")
 @click.option("--sync-notes", type=bool, metavar="true|false")

@@ -1,6 +1,7 @@
 """`im`: every command on one screen, and how a run begins and ends."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from asyncclick.exceptions import NoArgsIsHelpError
 
 from imsync import __version__
 from imsync.cli import (
+    completion,
     conflict,
     dead_letter,
     drift,
@@ -19,6 +21,7 @@ from imsync.cli import (
     health,
     incident,
     integration,
+    link,
     maps,
     oncall,
     plan,
@@ -113,10 +116,13 @@ im = group(
                 conflict.restore,
             ],
         ),
+        link.link,
+        link.unlink,
         explain.explain,
         plan.plan,
         status.status,
         status.version,
+        completion.completion,
     ],
     params=[
         Everywhere("--url", "url", metavar="URL", help="A remote daemon. [IMSYNC_URL]"),
@@ -131,6 +137,9 @@ click.version_option(__version__, prog_name="im", message="%(prog)s %(version)s"
 
 async def run(args: Sequence[str]) -> int:
     """Do what the arguments say; answers the exit status."""
+    if instruction := os.environ.get(completion.ASKED):
+        sys.stdout.write(await completion.answer(im, instruction))
+        return DONE
     session = Session()
     try:
         found = await im.main(args, prog_name="im", standalone_mode=False, obj=session)

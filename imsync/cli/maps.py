@@ -99,6 +99,11 @@ def describe(found: Json) -> Output:
 
 def _shown(found: Json) -> list[Block]:
     name = f"{cell(found.get('map'))}{'' if found.get('default') else ' (set)'}"
-    rows = [[cell(ours), "is written as", cell(there)] for ours, there in found["out"].items()]
-    rows += [[cell(there), "reads as", cell(ours)] for there, ours in found["in"].items()]
+    rows = [
+        [cell(ours), "is written as", cell(there)]
+        for ours, there in (found.get("out") or {}).items()
+    ]
+    rows += [
+        [cell(there), "reads as", cell(ours)] for there, ours in (found.get("in") or {}).items()
+    ]
     return [Table([name, "", ""], rows)]

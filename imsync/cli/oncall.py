@@ -8,8 +8,7 @@ import asyncclick as click
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command
 from imsync.cli.output import Output
-from imsync.cli.status import duration
-from imsync.cli.table import Table, cell
+from imsync.cli.table import Table, cell, duration
 
 FRESH = 60  # seconds that an answer is told again without asking
 

@@ -2,19 +2,27 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec
 
 import asyncclick as click
+from asyncclick.exceptions import NoSuchCommand
 
 from imsync.cli.client import Daemon
 from imsync.cli.output import Output
 from imsync.cli.session import Session
+from imsync.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from asyncclick.shell_completion import CompletionItem
 
 P = ParamSpec("P")
 
+ASKED_FOR = "asked"
+"""The type of a completion that stands for what the daemon has to be asked."""
+
 
 class Word(click.Choice[str]):
-    """One of a few words, in any case; shown as it is spelled here."""
+    """One of a few words, in any case; shown as it is spelled here. A near miss is told which."""
 
     def __init__(self, *words: str) -> None:
         super().__init__(words)
@@ -22,6 +30,32 @@ class Word(click.Choice[str]):
     def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:  # noqa: ARG002 - asyncclick's
         said = str(choice)
         return next((word for word in self.choices if word.lower() == said.lower()), said)
+
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
+        message = super().get_invalid_choice_message(value, ctx)
+        meant = did_you_mean(str(value), self.choices)
+        return f"{message} {meant[0].upper()}{meant[1:]}" if meant else message
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - asyncclick's
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list["CompletionItem[str]"]:
+        from asyncclick.shell_completion import CompletionItem
+
+        begun = incomplete.lower()
+        return [CompletionItem(word) for word in self.choices if word.lower().startswith(begun)]
+
+    def fail(
+        self,
+        message: str,
+        param: click.Parameter | None = None,
+        ctx: click.Context | None = None,
+    ) -> NoReturn:
+        if isinstance(param, click.Argument):  # its usual name here would be all its words
+            raise click.BadParameter(message, ctx=ctx, param_hint=f"{param.name}".upper())
+        super().fail(message, param, ctx)
 
 
 SEVERITY = Word("SEV-1", "SEV-2", "SEV-3", "SEV-4")
@@ -44,8 +78,32 @@ class Name(click.ParamType[str]):
             self.fail(f"{value!r} names nothing.", param, ctx)
         return value
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list["CompletionItem[str]"]:
+        """Only the daemon knows: what is to be asked of it, in the place of the answer."""
+        from asyncclick.shell_completion import CompletionItem
 
-NAME = Name()
+        return [CompletionItem(incomplete, type=ASKED_FOR, kind=param.name, ctx=ctx)]
+
+
+class File(click.ParamType[str]):
+    """The name of a file, or `-` for standard input."""
+
+    name = "file"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - asyncclick's
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list["CompletionItem[str]"]:
+        from asyncclick.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
+
+
+NAME, FILE = Name(), File()
 
 
 class Everywhere(click.Option):
@@ -93,9 +151,32 @@ class Group(Command, click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - asyncclick's
         return list(self.commands)
 
+    async def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """A command of another noun is told where it is."""
+        try:
+            return await super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            places = places_of(args[0], ctx.find_root().command)
+            if not places:
+                raise
+            listed = ", ".join(f"`{place}`" for place in places)
+            told = f"{error.message} There is {listed}."
+            raise NoSuchCommand(args[0], told, ctx=ctx) from None
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_commands(ctx, formatter)
         super().format_options(ctx, formatter)
+
+
+def places_of(name: str, within: click.Command, *path: str) -> list[str]:
+    """Every command of that name, as it is typed."""
+    here = (*path, within.name or "")
+    found = [" ".join(here)] if path and name == within.name else []
+    for below in within.commands.values() if isinstance(within, click.Group) else ():
+        found += places_of(name, below, *here)
+    return found
 
 
 def group(name: str, says: str, commands: Sequence[click.Command], **attrs: Any) -> Group:

@@ -8,7 +8,7 @@ from typing import Literal
 import asyncclick as click
 
 from imsync.cli.client import Daemon
-from imsync.cli.wire import Transport, UnixSocket
+from imsync.cli.wire import PATIENCE, Transport, UnixSocket
 
 Format = Literal["table", "json"]
 
@@ -33,19 +33,20 @@ class Session:
     by: str = ""
     format: Format = "table"
 
-    def daemon(self, env: Mapping[str, str] = os.environ) -> Daemon:
+    def daemon(self, env: Mapping[str, str] = os.environ, *, patience: float = PATIENCE) -> Daemon:
         """The daemon that was meant: by the options first, by the environment next."""
         by = self.by or env.get("IMSYNC_AS", "")
         if by and ("@" not in by or not by.isprintable() or " " in by):
             raise click.UsageError(f"--as takes an e-mail, not {by!r}.")
-        return Daemon(self._transport(env), by=by)
+        return Daemon(self._transport(env, patience), by=by)
 
-    def _transport(self, env: Mapping[str, str]) -> Transport:
+    def _transport(self, env: Mapping[str, str], patience: float) -> Transport:
         if self.socket and self.url:
             raise click.UsageError("--socket and --url name two daemons: give one.")
         url = "" if self.socket else self.url or env.get("IMSYNC_URL", "")
         if not url:
-            return UnixSocket(self.socket or env.get("IMSYNC_SOCKET") or default_socket(env))
+            path = self.socket or env.get("IMSYNC_SOCKET") or default_socket(env)
+            return UnixSocket(path, patience)
         if not url.startswith(("http://", "https://")):
             raise click.UsageError(f"--url takes http://… or https://…, not {url!r}.")
         token = self.token or env.get("IMSYNC_TOKEN", "")
@@ -53,4 +54,4 @@ class Session:
             raise click.UsageError("--token holds a line break or another control character.")
         from imsync.cli.remote import Remote  # aiohttp: three times the rest of `im`
 
-        return Remote(url, token)
+        return Remote(url, token, patience)

@@ -6,7 +6,7 @@ from imsync import __version__
 from imsync.cli.client import Daemon
 from imsync.cli.options import command
 from imsync.cli.output import Output
-from imsync.cli.table import Block, cell, facts, table
+from imsync.cli.table import Block, duration, facts, table
 from imsync.cli.wire import Unreachable
 
 
@@ -51,15 +51,3 @@ async def version(daemon: Daemon, /) -> Output:
         theirs, note = None, str(error)
     found = {"im": __version__, "imsyncd": theirs}
     return Output(found, [facts(found, "im", "imsyncd")], note=note)
-
-
-def duration(seconds: object) -> str:
-    """Seconds in the two largest units that say something: 93784 is `1d 2h`."""
-    if not isinstance(seconds, int | float):
-        return cell(seconds)
-    left, parts = int(seconds), list[str]()
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")):
-        count, left = divmod(left, size)
-        if count or parts or unit == "s":
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2])

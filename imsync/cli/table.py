@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from unicodedata import combining, east_asian_width
 
@@ -34,7 +34,14 @@ class Facts:
     pairs: Sequence[tuple[str, str]] = field(default_factory=list)
 
 
-Block: TypeAlias = str | Table | Facts
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Text that is printed as it is, whatever the width: for other programs, and to be copied."""
+
+    text: str
+
+
+Block: TypeAlias = str | Table | Facts | Verbatim
 """A piece of what people see. A `str` is text of its own, made by us or by `prose`."""
 
 
@@ -68,22 +75,33 @@ def cell(value: Any) -> str:
             return harmless(json.dumps(value, ensure_ascii=False))
 
 
-def when(value: Any) -> str:
-    """A time of the API, without its milliseconds."""
+def when(value: Any, *, now: datetime | None = None) -> str:
+    """A time of the API without its milliseconds, and how long ago that was."""
     text = cell(value)
-    return re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$", r"\1 \2Z", text)
+    exact = re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?Z$", r"\1 \2Z", text)
+    return text if exact == text else f"{exact} ({ago(value, now=now)})"
 
 
-def ago(value: Any, *, now: datetime) -> str:
-    """How long before `now` a time of the API was, in its largest unit: `5m`."""
+def ago(value: Any, *, now: datetime | None = None) -> str:
+    """How long ago a time of the API was: `5m 12s ago`. For tables, where people compare."""
     try:
-        seconds = int((now - datetime.fromisoformat(value)).total_seconds())
+        passed = (now or datetime.now(UTC)) - datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return cell(value)
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{seconds // size}{unit}"
-    return f"{max(seconds, 0)}s"  # the daemon's clock may be ahead of ours
+    # The daemon's clock may be ahead of ours.
+    return f"{duration(max(passed.total_seconds(), 0))} ago"
+
+
+def duration(seconds: object) -> str:
+    """Seconds in the two largest units that say something: 93784 is `1d 2h`."""
+    if not isinstance(seconds, int | float):
+        return cell(seconds)
+    left, parts = int(seconds), list[str]()
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")):
+        count, left = divmod(left, size)
+        if count or parts or unit == "s":
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])
 
 
 def facts(thing: Mapping[str, Any], *names: str) -> Facts:
@@ -101,13 +119,13 @@ def facts(thing: Mapping[str, Any], *names: str) -> Facts:
 
 
 def table(things: Iterable[Any], *names: str) -> Table:
-    """One row for each thing, with its `names` as columns."""
+    """One row for each thing, with its `names` as columns. What was `created_at` was created …"""
     rows = [
-        [when(thing.get(name)) if name.endswith("at") else cell(thing.get(name)) for name in names]
+        [ago(thing.get(name)) if name.endswith("_at") else cell(thing.get(name)) for name in names]
         for thing in things
         if isinstance(thing, Mapping)
     ]
-    return Table([name.replace("_", " ") for name in names], rows)
+    return Table([name.removesuffix("_at").replace("_", " ") for name in names], rows)
 
 
 def plain(block: Block) -> str:
@@ -115,6 +133,8 @@ def plain(block: Block) -> str:
     match block:
         case str():
             return block
+        case Verbatim(text=text):
+            return text
         case Table(columns=columns, rows=rows):
             return _aligned([[name.upper() for name in columns], *rows]) if rows else ""
         case Facts(pairs=pairs):

@@ -6,18 +6,20 @@ NO_COLOR and TERM by itself.
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from imsync.cli.table import Block, Facts, Table
+from imsync.cli.table import Block, Facts, Table, Verbatim
 
-# These give way when a terminal is narrow; ids and times stay whole.
-WRAP = {
-    *("title", "text", "detail", "what", "error", "because", "description", "name", "external url"),
-    *("value", "platform", "external", "not in step", "here", "there", "becomes"),
-    *("user", "escalation policy", "schedule", "since", "until"),
+# These stay in one piece as long as every other column has LEAST; the others fold.
+WHOLE = {
+    *("id", "incident", "severity", "status", "state", "slug", "external id", "conflict"),
+    *("when", "updated", "created", "confirmed", "given up", "kind", "result", "field"),
 }
+LEAST = 12
+GAP = 2
 STYLES = {
     "SEV-1": "bold red",
     "SEV-2": "red",
@@ -38,30 +40,43 @@ STYLED = {"severity", "status", "state", "result"}
 def show(blocks: Sequence[Block], *, console: Console | None = None) -> None:
     """Print the blocks, in their order."""
     console = console or Console(highlight=False, markup=False, emoji=False)
-    shown = [drawn for block in blocks if (drawn := _drawn(block)) is not None]
-    for number, drawn in enumerate(shown):
+    width = console.width
+    shown = [(block, drawn) for block in blocks if (drawn := _drawn(block, width)) is not None]
+    for number, (block, drawn) in enumerate(shown):
         if number:
             console.print()
-        console.print(drawn)
+        console.print(drawn, soft_wrap=isinstance(block, Verbatim))
 
 
-def _drawn(block: Block) -> Text | Grid | None:
+def _drawn(block: Block, width: int) -> Text | Grid | None:
     match block:
+        case Verbatim(text=text):
+            return Text(text) if text else None
         case str():
             return Text(block) if block else None
         case Table(columns=columns, rows=rows):
-            return _grid(columns, rows) if rows else None
+            return _grid(columns, rows, width) if rows else None
         case Facts(pairs=pairs):
             return _facts(pairs) if pairs else None
 
 
-def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
-    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Grid:
+    grid = Grid(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    room = fits(columns, rows, width)
     for name in columns:
-        grid.add_column(name.upper(), no_wrap=name not in WRAP, overflow="fold")
+        grid.add_column(name.upper(), no_wrap=room and name in WHOLE, overflow="fold")
     for row in rows:
         grid.add_row(*(_cell(name, text) for name, text in zip(columns, row, strict=True)))
     return grid
+
+
+def fits(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether there is room to keep the columns of WHOLE whole: rich would cut off the rest."""
+    wanted = 0
+    for name, *values in zip(columns, *rows, strict=True):
+        widest = max(map(cell_len, (name, *values)))
+        wanted += GAP + (widest if name in WHOLE else min(widest, LEAST))
+    return wanted <= width
 
 
 def _facts(pairs: Sequence[tuple[str, str]]) -> Grid:

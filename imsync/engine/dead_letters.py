@@ -25,8 +25,7 @@ def retry(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
         links.set_blocked(conn, letter.link_id, field, None)
         reconcile(conn, letter.link_id, now=now, fields=[field])
     elif letter.link_id is not None and letter.incident_id is not None:
-        if links.get(conn, letter.link_id).state == "creating":  # nobody has found it since
-            linking.owe_creation(conn, letter.link_id, letter.incident_id, now=now)
+        linking.owe_creation(conn, letter.link_id, letter.incident_id, now=now)
     return letter
 
 

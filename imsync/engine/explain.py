@@ -130,9 +130,12 @@ def state_of(current: View, state: FieldState, owed: Container[str]) -> tuple[st
     """How one field of a link stands, and why.
 
     in_sync; pending: ours is on its way; held: a person decides; blocked: it cannot cross;
-    apart: the sides differ and that is as it should be, by the direction or a person's word.
+    apart: the sides differ and that is as it should be, by the direction or a person's word;
+    unlinked: nobody keeps them in step any more.
     """
     standing = current.standings[state.field]
+    if current.link.state == "unlinked":
+        return "unlinked", state.because
     if state.blocked is not None:
         return "blocked", state.blocked
     if standing.held:

@@ -46,6 +46,8 @@ def _dead_letter(
     conn: Connection, claim: Claim, what: str, error: ExternalError, *, now: Instant
 ) -> None:
     link = links.get(conn, claim.link_id)
+    if link.state == "unlinked":
+        return  # undone while this was on its way: nobody waits for it
     value = None
     if what in list(Field):
         value = incidents.get(conn, link.incident_id)[Field(what)]

@@ -227,6 +227,8 @@ def unlinked(
     after the integration did: then we missed that it appeared. Older ones that are open are
     taken in as `import_open` says.
     """
+    if links.is_unlinked(conn, integration.id, snapshot.external_id):
+        return "not taken in: somebody unlinked it"
     number = linking.incident_of(snapshot.key)
     if number is not None:
         link = links.between(conn, integration.id, number)

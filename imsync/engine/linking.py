@@ -84,6 +84,9 @@ def begin(conn: Connection, integration: Integration, incident_id: int, *, now: 
 
 
 def owe_creation(conn: Connection, link_id: int, incident_id: int, *, now: Instant) -> None:
+    """Owe it, unless the incident has been found there since, or nobody wants it any more."""
+    if links.get(conn, link_id).state != "creating":
+        return
     severity = incidents.get(conn, incident_id)[Field.SEVERITY]
     outbox.owe(conn, link_id, outbox.CREATE, handicap=handicap(severity, None), now=now)
 
@@ -288,6 +291,8 @@ def appeared(
 def gone(conn: Connection, link_id: int, *, because: str, now: Instant) -> None:
     """The external incident does not exist any more: nothing more is synced over the link."""
     link = links.get(conn, link_id)
+    if link.state == "unlinked":
+        return
     links.set_gone(conn, link_id)
     writes.give_up(conn, link_id)
     for what in outbox.owed(conn, link_id):

@@ -92,11 +92,13 @@ def sent(conn: Connection, claim: Claim, entry: int, written: Note) -> None:
 def refused(
     conn: Connection, claim: Claim, entry: TimelineEntry, error: Refused, *, now: Instant
 ) -> None:
-    what = outbox.note(entry.id)
+    what, link = outbox.note(entry.id), links.get(conn, claim.link_id)
     outbox.settle(conn, claim, [what])
+    if link.state == "unlinked":
+        return  # undone while this was on its way: nobody waits for it
     dead_letters.bury(
         conn,
-        integration_id=links.get(conn, claim.link_id).integration_id,
+        integration_id=link.integration_id,
         link_id=claim.link_id,
         direction="outbound",
         field=what,

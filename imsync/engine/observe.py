@@ -111,6 +111,8 @@ def uncover(
     never freezes the field.
     """
     current, field = view(conn, link_id), write.field
+    if current.link.state == "unlinked":
+        return  # undone while we looked: it is no business of the incident here any more
     standing = current.standings[field]
     writes.note_covered(conn, write.id, [*write.written.covered, edit.value])
     moved_on = (

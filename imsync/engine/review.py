@@ -2,10 +2,11 @@
 
 from imsync.core.fields import NEVER, Base, Edit, Instant, Side, Value
 from imsync.core.maps import NoTranslation
+from imsync.core.merge import Verdict
 from imsync.engine.carry_out import View, adopt, spread, view
 from imsync.engine.edits import check
 from imsync.errors import Clash, Stale, UserError
-from imsync.store import conflicts, incidents, links
+from imsync.store import conflicts, incidents, journal, links
 from imsync.store.conflicts import Conflict
 from imsync.store.database import Connection
 
@@ -34,6 +35,19 @@ def resolve(
     links.set_blocked(conn, current.link.id, field, None)
     if use is Side.EXTERNAL:
         adopt(conn, view(conn, current.link.id), field, now=now)
+        links.set_because(conn, current.link.id, field, said)
+        journal.write(
+            conn,
+            current.link.id,
+            field,
+            Verdict.ADOPT,
+            said,
+            base=standing.base,
+            platform=standing.platform,
+            seen=seen,
+            lag=None,
+            now=now,
+        )
         return conflicts.get(conn, id_)
     # Theirs is known from here on, and ours is an edit of it.
     links.set_base(conn, current.link.id, field, Base(NEVER, seen.value, standing.base.at))
@@ -51,13 +65,15 @@ def ignore(conn: Connection, id_: int, *, by: str | None, now: Instant) -> Confl
     standing = current.standings[conflict.field]
     assert standing.seen is not None  # there is no conflict with what nobody has seen
     base = Base(standing.platform.value, standing.seen.value, standing.platform.at)
+    because = f"{by or 'somebody'} ignored it: both sides keep what they have"
     links.set_base(conn, current.link.id, conflict.field, base)
+    links.set_because(conn, current.link.id, conflict.field, because)
     conflicts.close(
         conn,
         current.link.id,
         conflict.field,
         winner=None,
-        because=f"{by or 'somebody'} ignored it: both sides keep what they have",
+        because=because,
         by=by or "somebody",
         now=now,
         status="ignored",

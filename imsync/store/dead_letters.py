@@ -95,6 +95,13 @@ def discard(conn: Connection, id_: int) -> None:
     conn.execute("DELETE FROM dead_letters WHERE id = ?", (id_,))
 
 
+def discard_outbound(conn: Connection, link_id: int) -> None:
+    """Let go of whatever was to be written over this link."""
+    conn.execute(
+        "DELETE FROM dead_letters WHERE link_id = ? AND direction = 'outbound'", (link_id,)
+    )
+
+
 _SELECT = (
     "SELECT d.*, l.incident_id, g.slug FROM dead_letters d"
     " JOIN integrations g ON g.id = d.integration_id LEFT JOIN links l ON l.id = d.link_id"

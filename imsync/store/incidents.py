@@ -47,9 +47,10 @@ def number_of(id_: str) -> int:
     head, _, tail = id_.partition("-")
     if head.upper() == "INC" and tail.isascii() and tail.isdigit() and len(tail) < 16:
         return int(tail)
-    raise NotFound(
-        f"{id_!r} is no incident id", hint="they look like INC-1; see `im incident list`"
-    )
+    digits = id_.strip(" #").upper().removeprefix("INC").strip(" -_#")
+    meant = digits.isascii() and digits.isdigit() and len(digits) < 16
+    hint = f"did you mean {public_id(int(digits))}?" if meant else "they look like INC-1"
+    raise NotFound(f"{id_!r} is no incident id", hint=f"{hint} See `im incident list`")
 
 
 def create(
@@ -80,7 +81,10 @@ def get(conn: Connection, number: int) -> Incident:
     """Raises NotFound."""
     found = _load(conn, [number])
     if not found:
-        raise NotFound(f"there is no incident {public_id(number)}", hint="see `im incident list`")
+        (last,) = conn.execute("SELECT MAX(id) FROM incidents").fetchone()
+        newest = f"the newest is {public_id(last)}; " if last else "there are none yet; "
+        hint = f"{newest}see `im incident list`"
+        raise NotFound(f"there is no incident {public_id(number)}", hint=hint)
     return found[0]
 
 
@@ -128,7 +132,8 @@ def page(
             values += [field, *wanted]
     if integration_id is not None:
         where.append(
-            "EXISTS (SELECT 1 FROM links l WHERE l.incident_id = i.id AND l.integration_id = ?)"
+            "EXISTS (SELECT 1 FROM links l WHERE l.incident_id = i.id AND l.integration_id = ?"
+            " AND l.state <> 'unlinked')"
         )
         values.append(integration_id)
     if organization_id is not None:

@@ -6,7 +6,7 @@ from sqlite3 import IntegrityError, Row
 
 from imsync.core.fields import DEFAULT_OWNER, Field, Instant, Side
 from imsync.core.merge import Direction, Rule, Strategy
-from imsync.errors import Clash, NotFound
+from imsync.errors import Clash, NotFound, did_you_mean
 from imsync.store.database import Connection
 
 
@@ -140,6 +140,8 @@ def named(conn: Connection, name: str) -> Integration:
             raise Clash(f"{name!r} could be any of: {slugs}", hint="say which by its slug or id")
     slugs = ", ".join(one.slug for one in everyone)
     hint = f"there are: {slugs}" if slugs else "there are none yet: `im integration configure`"
+    if meant := did_you_mean(name, [one.slug for one in everyone]):
+        hint = f"{meant} {hint}"
     raise NotFound(f"there is no integration {name!r}", hint=hint)
 
 

@@ -1,4 +1,8 @@
-"""Links: "this platform incident is that external incident", and what each field stands at."""
+"""Links: "this platform incident is that external incident", and what each field stands at.
+
+What a person has unlinked is no link any more. Its row is kept for its conflicts and its
+journal, and is found by `get` and `is_unlinked` alone.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +12,15 @@ from imsync.core.fields import Base, Field, Instant, Seen
 from imsync.store.database import Connection
 from imsync.store.values import known_of, known_text, text_of, value_of
 
+_LIVE = "state <> 'unlinked'"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
     id: int
     integration_id: str
     incident_id: int
-    state: str  # creating | linked | gone
+    state: str  # creating | linked | gone | unlinked
     external_id: str | None
     external_url: str | None
     description_note: str | None
@@ -75,13 +81,15 @@ def get(conn: Connection, id_: int) -> Link:
 
 
 def of_incident(conn: Connection, incident_id: int) -> list[Link]:
-    rows = conn.execute("SELECT * FROM links WHERE incident_id = ? ORDER BY id", (incident_id,))
+    rows = conn.execute(
+        f"SELECT * FROM links WHERE incident_id = ? AND {_LIVE} ORDER BY id", (incident_id,)
+    )
     return [_link(row) for row in rows]
 
 
 def to(conn: Connection, integration_id: str, external_id: str) -> Link | None:
     row = conn.execute(
-        "SELECT * FROM links WHERE integration_id = ? AND external_id = ?",
+        f"SELECT * FROM links WHERE integration_id = ? AND external_id = ? AND {_LIVE}",
         (integration_id, external_id),
     ).fetchone()
     return _link(row) if row else None
@@ -89,7 +97,7 @@ def to(conn: Connection, integration_id: str, external_id: str) -> Link | None:
 
 def between(conn: Connection, integration_id: str, incident_id: int) -> Link | None:
     row = conn.execute(
-        "SELECT * FROM links WHERE integration_id = ? AND incident_id = ?",
+        f"SELECT * FROM links WHERE integration_id = ? AND incident_id = ? AND {_LIVE}",
         (integration_id, incident_id),
     ).fetchone()
     return _link(row) if row else None
@@ -98,7 +106,8 @@ def between(conn: Connection, integration_id: str, incident_id: int) -> Link | N
 def page(conn: Connection, integration_id: str, *, limit: int, before: int | None) -> list[Link]:
     """The newest links of an integration, older than link `before`."""
     rows = conn.execute(
-        "SELECT * FROM links WHERE integration_id = ? AND id < ? ORDER BY id DESC LIMIT ?",
+        f"SELECT * FROM links WHERE integration_id = ? AND id < ? AND {_LIVE}"
+        " ORDER BY id DESC LIMIT ?",
         (integration_id, 2**62 if before is None else before, limit),
     )
     return [_link(row) for row in rows]
@@ -106,14 +115,14 @@ def page(conn: Connection, integration_id: str, *, limit: int, before: int | Non
 
 def every(conn: Connection, integration_id: str) -> list[Link]:
     rows = conn.execute(
-        "SELECT * FROM links WHERE integration_id = ? ORDER BY id", (integration_id,)
+        f"SELECT * FROM links WHERE integration_id = ? AND {_LIVE} ORDER BY id", (integration_id,)
     )
     return [_link(row) for row in rows]
 
 
 def count(conn: Connection, integration_id: str) -> int:
     row = conn.execute(
-        "SELECT COUNT(*) FROM links WHERE integration_id = ?", (integration_id,)
+        f"SELECT COUNT(*) FROM links WHERE integration_id = ? AND {_LIVE}", (integration_id,)
     ).fetchone()
     return int(row[0])
 
@@ -178,6 +187,21 @@ def set_gone(conn: Connection, id_: int) -> None:
     conn.execute("UPDATE links SET state = 'gone' WHERE id = ? AND state = 'linked'", (id_,))
 
 
+def set_unlinked(conn: Connection, id_: int) -> None:
+    """A person has undone the link: neither side is in the way of another one."""
+    conn.execute("UPDATE links SET state = 'unlinked' WHERE id = ?", (id_,))
+
+
+def is_unlinked(conn: Connection, integration_id: str, external_id: str) -> bool:
+    """Whether a person took this external incident out of the sync, and nobody linked it since."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT 1 FROM links WHERE integration_id = ? AND external_id = ?"
+        "                AND state = 'unlinked')",
+        (integration_id, external_id),
+    ).fetchone()
+    return bool(row[0]) and to(conn, integration_id, external_id) is None
+
+
 def note_observed(conn: Connection, id_: int, at: Instant) -> None:
     conn.execute("UPDATE links SET last_observed_at = ? WHERE id = ?", (at, id_))
 
@@ -234,7 +258,7 @@ def set_because(conn: Connection, id_: int, field: Field, because: str) -> None:
 def count_blocked(conn: Connection, integration_id: str) -> int:
     row = conn.execute(
         "SELECT COUNT(*) FROM link_fields f JOIN links l ON l.id = f.link_id"
-        " WHERE l.integration_id = ? AND f.blocked IS NOT NULL",
+        " WHERE l.integration_id = ? AND l.state <> 'unlinked' AND f.blocked IS NOT NULL",
         (integration_id,),
     ).fetchone()
     return int(row[0])

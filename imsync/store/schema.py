@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from importlib import resources
-from sqlite3 import Connection
+from sqlite3 import Connection, IntegrityError
 
 from imsync.errors import UserError
 
@@ -50,11 +50,27 @@ def upgrade(conn: Connection) -> None:
 
 
 def run_script(conn: Connection, script: str, *, to: int) -> None:
-    """Run a script and note the version it leads to, all in one transaction."""
+    """Run a script and note the version it leads to, all in one transaction.
+
+    References are looked at once, at its end: a table that is made anew is dropped on the
+    way, and would take along whatever refers to it. No transaction can switch them off.
+    """
+    (enforced,) = conn.execute("PRAGMA foreign_keys").fetchone()
+    conn.execute("PRAGMA foreign_keys = OFF")
+    try:
+        _run(conn, script, to=to)
+    finally:
+        conn.execute(f"PRAGMA foreign_keys = {enforced}")
+
+
+def _run(conn: Connection, script: str, *, to: int) -> None:
     conn.execute("BEGIN IMMEDIATE")
     try:
         for statement in _statements(script):
             conn.execute(statement)
+        if broken := conn.execute("PRAGMA foreign_key_check").fetchall():
+            table, row, parent, _ = broken[0]
+            raise IntegrityError(f"{table} {row} refers to what is not in {parent}")
         conn.execute(f"PRAGMA user_version = {to}")
     except BaseException:
         conn.execute("ROLLBACK")

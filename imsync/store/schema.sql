@@ -194,12 +194,15 @@ CREATE TABLE timeline (
 CREATE INDEX timeline_of ON timeline (incident_id, id);
 
 -- "This platform incident is that external incident."
---     creating --> linked --> gone
+--     creating --> linked --> gone, and from each of them --> unlinked, by a person
+-- What was unlinked stays, with its conflicts and its journal; it is no link any more, and
+-- says of its external incident that it is not to be taken in by itself.
 CREATE TABLE links (
     id                INTEGER NOT NULL PRIMARY KEY,
     integration_id    TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
     incident_id       INTEGER NOT NULL REFERENCES incidents ON DELETE CASCADE,
-    state             TEXT    NOT NULL CHECK (state IN ('creating', 'linked', 'gone')),
+    state             TEXT    NOT NULL
+                      CHECK (state IN ('creating', 'linked', 'gone', 'unlinked')),
     external_id       TEXT,
     external_url      TEXT,
     description_note  TEXT, -- the note there that carries the description
@@ -207,12 +210,15 @@ CREATE TABLE links (
     last_observed_at  INTEGER,
     last_confirmed_at INTEGER,
     service_id        TEXT, -- where it was asked to be created: what to look through after doubt
-    -- Never a duplicate, on either side.
-    UNIQUE (integration_id, incident_id),
-    UNIQUE (integration_id, external_id),
-    CHECK (state = 'creating' OR external_id IS NOT NULL)
+    CHECK (state IN ('creating', 'unlinked') OR external_id IS NOT NULL)
 ) STRICT;
 CREATE INDEX links_of ON links (incident_id);
+-- Never a duplicate, on either side.
+CREATE UNIQUE INDEX links_incident ON links (integration_id, incident_id)
+    WHERE state <> 'unlinked';
+CREATE UNIQUE INDEX links_external ON links (integration_id, external_id)
+    WHERE state <> 'unlinked';
+CREATE INDEX links_undone ON links (integration_id, external_id) WHERE state = 'unlinked';
 
 CREATE TABLE link_fields (
     link_id        INTEGER NOT NULL REFERENCES links ON DELETE CASCADE,

@@ -462,3 +462,19 @@ async def test_the_status_counts_what_there_is(api: Api) -> None:
     } <= set(found)
     assert (found["pending"], found["dead_letters"], found["conflicts"]) == (1, 0, 0)
     assert "sandbox" not in found
+
+
+@pytest.mark.parametrize("said", ["1", "INC1", "inc_1", "%231", "inc%201"])
+async def test_an_id_that_is_nearly_one_is_told_which(api: Api, said: str) -> None:
+    answer = await api("GET", f"{INCIDENTS}/{said}")
+    answer.problem(404, "not_found")
+    assert "did you mean INC-1?" in answer.hint
+
+
+async def test_an_incident_there_is_none_of_is_told_how_many_there_are(api: Api) -> None:
+    answer = await api("GET", f"{INCIDENTS}/INC-7")
+    answer.problem(404, "not_found")
+    assert answer.hint.startswith("there are none yet")
+    await api.made(INCIDENTS, {"title": "T"})
+    answer = await api("GET", f"{INCIDENTS}/INC-7")
+    assert answer.hint.startswith("the newest is INC-1")

@@ -114,7 +114,7 @@ async def test_an_empty_secret_is_refused(api: Api, name: str, secret: str) -> N
 async def test_a_misspelt_credential_is_answered_with_those_there_are(api: Api) -> None:
     answer = await api("POST", INTEGRATIONS, new(credentials={"tokne": "x"}))
     assert "'credentials.tokne'" in answer.problem(400, "invalid_request")
-    assert answer.hint == "there are: token, webhook_secret"
+    assert answer.hint == "did you mean token? there are: token, webhook_secret"
 
 
 @pytest.mark.parametrize(
@@ -534,3 +534,12 @@ async def test_the_webhook_url_is_the_public_one_when_there_is_one() -> None:
         await town.connect()
         found = await asks(town).found(f"{INTEGRATIONS}/prod-pd")
         assert found["webhook_url"].endswith("/api/v1/webhooks/int_test")
+
+
+async def test_a_name_that_is_nearly_one_is_told_which(api: Api) -> None:
+    await api.made(INTEGRATIONS, new())
+    answer = await api("GET", f"{INTEGRATIONS}/prd-pd")
+    answer.problem(404, "not_found")
+    assert answer.hint == "did you mean prod-pd? there are: prod-pd"
+    answer = await api("GET", f"{INTEGRATIONS}/xyzzy")
+    assert answer.hint == "there are: prod-pd"

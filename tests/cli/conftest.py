@@ -33,6 +33,7 @@ class FakeDaemon:
     socket: Path
     heard: list[Heard] = field(default_factory=list)
     answers: dict[tuple[str, str], list[web.Response]] = field(default_factory=dict)
+    anything: object = None
 
     def answers_with(self, route: str, *contents: object, status: int = 200) -> None:
         """`GET /incidents` answers the contents one after the other, then the last again."""
@@ -43,6 +44,10 @@ class FakeDaemon:
             else web.json_response(content, status=status)
             for content in contents
         ]
+
+    def answers_everything(self) -> None:
+        """Whatever it is asked: an object that is empty, and an empty list as well."""
+        self.anything = {"id": "x", "items": [], "next_cursor": None}
 
     def refuses(self, route: str, status: int, *, detail: str, hint: str = "") -> None:
         problem = {"title": "No", "status": status, "detail": detail, "code": "x", "hint": hint}
@@ -66,6 +71,8 @@ class FakeDaemon:
                 json.loads(text) if text else None,
             )
         )
+        if self.anything is not None:
+            return web.json_response(self.anything)
         answers = self.answers[request.method, path]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         return web.Response(

@@ -1,20 +1,22 @@
 """What people see and what programs read: rendering, escapes, exit statuses."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import asyncclick as click
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from imsync.cli.output import Output, complain, encode, how_many, show
-from imsync.cli.status import duration
 from imsync.cli.table import (
     Block,
     Facts,
     Table,
     ago,
     cell,
+    duration,
     facts,
     harmless,
     plain,
@@ -87,16 +89,30 @@ def test_what_a_thing_lacks_is_not_shown_and_what_is_new_does_no_harm() -> None:
     )
 
 
-def test_times_are_short_and_in_utc() -> None:
-    assert when("2026-11-03T12:04:05.123Z") == "2026-11-03 12:04:05Z"
+def test_a_time_is_told_exactly_and_how_long_ago_it_was() -> None:
+    now = datetime(2026, 11, 3, 14, 4, 6, tzinfo=UTC)
+    assert when("2026-11-03T12:04:05.123Z", now=now) == "2026-11-03 12:04:05Z (2h 0m ago)"
     assert when(None) == "-"
     assert when("soon") == "soon"
 
 
+def test_in_a_table_it_is_told_relatively_under_a_name_that_fits() -> None:
+    then = (datetime.now(UTC) - timedelta(days=2, hours=3, minutes=30)).isoformat()
+    found = table([{"created_at": then}], "created_at")
+    assert found == Table(["created"], [["2d 3h ago"]])
+
+
 @pytest.mark.parametrize(
-    ("second", "shown"), [(-3, "0s"), (59, "59s"), (60, "1m"), (7_199, "1h"), (90_000, "1d")]
+    ("second", "shown"),
+    [
+        (-3, "0s ago"),
+        (59, "59s ago"),
+        (60, "1m 0s ago"),
+        (7_199, "1h 59m ago"),
+        (90_000, "1d 1h ago"),
+    ],
 )
-def test_how_long_ago_is_said_in_the_largest_unit(second: int, shown: str) -> None:
+def test_how_long_ago_is_said_in_the_two_largest_units(second: int, shown: str) -> None:
     then = datetime(2026, 11, 3, tzinfo=UTC)
     now = datetime.fromtimestamp(then.timestamp() + second, UTC)
     assert ago("2026-11-03T00:00:00.000Z", now=now) == shown
@@ -167,3 +183,22 @@ def test_a_terminal_gets_colour_unless_it_is_refused(
     assert "[red]long[/]" in text, "no markup in values"
     assert "INC-1" in text
     assert text.endswith("\n\nend\n")
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 80, 120, 200])
+def test_on_a_terminal_of_any_width_nothing_is_cut_and_nothing_sticks_out(width: int) -> None:
+    """A long e-mail once pushed the titles off the terminal, and cut the ids."""
+    columns = ["id", "severity", "status", "updated", "assigned to", "title"]
+    rows = [["INC-12345", "SEV-1", "mitigated", "59m 59s ago", "ö" * 50, "東" * 60]]
+    console = Console(width=width, file=StringIO())
+    with console.capture() as captured:
+        show_on_terminal(
+            [Table(columns, rows), Facts([("assigned to", "ü" * 90)])], console=console
+        )
+    text = captured.get()
+    counts = [text.count(letter) for letter in "ö東ü"]
+    assert counts == [50, 60, 90]
+    assert max(map(cell_len, text.splitlines())) <= width
+    if width >= 80:
+        assert "INC-12345" in text
+        assert "59m 59s ago" in text

@@ -51,11 +51,11 @@ async def test_a_command_asks_for_what_it_says_and_shows_what_came_of_it(
     assert {
         "subscription id PHOOK",
         "because PagerDuty has disabled it",
-        "disabled 2 times, last at 2026-11-03 12:00:00Z",
         "enabled never",
         "to be deleted POLD",
         "problem: it delivers nothing\\x1b[2J",
     } <= lines
+    assert any(line.startswith("disabled 2 times, last at 2026-11-03 12:00:00Z") for line in lines)
     assert ("made PHOOK" in out) is (args[0] in ("install", "rotate"))
 
     assert await im("integration", "webhook", *args, "--format", "json") == 0

@@ -6,7 +6,7 @@ import pytest
 
 from imsync.core.fields import Field, Side
 from imsync.core.merge import Rule, Strategy
-from imsync.engine import review, rules
+from imsync.engine import explain, review, rules
 from imsync.errors import Clash, NotFound, Stale, UserError
 from imsync.store import integrations
 from imsync.store.conflicts import Conflict
@@ -50,6 +50,25 @@ async def test_resolved_both_sides_say_it(
     await held.sweep()
     assert (await held.here())[Field.TITLE] == (await held.there())["title"] == title
     assert len(await held.conflicts()) == 1
+
+
+async def test_what_a_person_decided_is_the_last_decision_that_is_told(held: Town) -> None:
+    """The page showed `set it here` and `a person decides`, of what had come from there."""
+
+    async def told() -> str:
+        _, (found,) = await held.db.read(
+            explain.explain, 1, Field.TITLE, integration=None, now=held.clock()
+        )
+        return " ".join(found.story)
+
+    await resolve(held, Side.EXTERNAL)
+    assert "set it in PagerDuty" in await told()
+    assert f"Last decision: {BOB} chose external." in await told()
+
+
+async def test_what_a_person_ignored_is_said_to_be_so(held: Town) -> None:
+    await held.db.run(review.ignore, 1, by=BOB, now=held.clock())
+    assert "ignored it: both sides keep" in (await held.field("title")).because
 
 
 async def test_resolving_takes_what_is_there_by_now(held: Town) -> None:

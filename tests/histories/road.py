@@ -25,7 +25,16 @@ from imsync.connectors.base import (
 from imsync.connectors.pagerduty import incidents, log, requests
 from imsync.core.fields import Field, Instant, Value
 from imsync.errors import Gone, Refused, Unauthorized, Unavailable, Unknown
-from tests.histories.elsewhere import POLICIES, PRIORITIES, US, USERS, Elsewhere, Row, chance, name_of
+from tests.histories.elsewhere import (
+    POLICIES,
+    PRIORITIES,
+    US,
+    USERS,
+    Elsewhere,
+    Row,
+    chance,
+    name_of,
+)
 
 Told = TypeVar("Told")
 

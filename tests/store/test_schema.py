@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from imsync.core.fields import Instant
+from imsync.core.fields import Field, Instant
 from imsync.store import integrations, links, outbox, schema
 from tests.store.rows import an_integration, some_incidents
 
@@ -13,13 +13,14 @@ NOW = Instant(1_000)
 
 
 def shape(conn: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    """Every table and index, with its comments and white space taken away."""
+    """Every table and index, without comments, white space, and the quotes of a renamed table."""
     rows = conn.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     return sorted((row[0], row[1], bare(row[2])) for row in rows)
 
 
 def bare(sql: str) -> str:
     words = " ".join(word for line in sql.splitlines() for word in line.split("--")[0].split())
+    words = words.replace('"', "")
     return re.sub(r" ?([(),]) ?", r"\1", words)  # ALTER TABLE breaks lines where nobody would
 
 
@@ -35,6 +36,47 @@ def test_migrations_one_by_one_equal_the_schema_from_scratch() -> None:
     assert len(shape(scratch)) > 15
     climbing.close()
     scratch.close()
+
+
+def at_version(number: int) -> sqlite3.Connection:
+    """A database as an imsync of then left it, and as the daemon opens it."""
+    conn = sqlite3.connect(":memory:", isolation_level=None)
+    conn.row_factory = sqlite3.Row
+    conn.execute("PRAGMA foreign_keys = ON")
+    for version, script in schema.migrations()[:number]:
+        schema.run_script(conn, script, to=version)
+    return conn
+
+
+def test_a_table_that_is_made_anew_takes_nothing_along_that_refers_to_it() -> None:
+    conn = at_version(3)
+    an_integration(conn)
+    some_incidents(conn, 1)
+    link = links.create(conn, integration_id="int_1", incident_id=1, external_id="PX", now=NOW)
+    outbox.owe(conn, link, "title", handicap=0, now=NOW)
+
+    schema.upgrade(conn)
+
+    assert schema.version(conn) == schema.latest()
+    assert links.get(conn, link).external_id == "PX"
+    assert len(links.fields(conn, link)) == len(Field)
+    assert outbox.owed(conn, link) == {"title": "pending"}
+    assert conn.execute("PRAGMA foreign_keys").fetchone()[0] == 1
+    conn.execute("DELETE FROM links")
+    assert outbox.owed(conn, link) == {}, "they refer to the table that took its place"
+    conn.close()
+
+
+def test_a_migration_that_breaks_a_reference_is_undone() -> None:
+    conn = at_version(3)
+    an_integration(conn)
+    some_incidents(conn, 1)
+    links.create(conn, integration_id="int_1", incident_id=1, external_id="PX", now=NOW)
+    with pytest.raises(sqlite3.IntegrityError, match="refers to what is not in links"):
+        schema.run_script(conn, "DELETE FROM links;\n", to=99)
+    assert (schema.version(conn), links.count(conn, "int_1")) == (3, 1)
+    assert conn.execute("PRAGMA foreign_keys").fetchone()[0] == 1
+    conn.close()
 
 
 def test_migrations_are_numbered_without_gaps() -> None:
@@ -68,6 +110,7 @@ ILLEGAL = {
     "an empty title": "INSERT INTO incident_fields VALUES (1, 'title', '', 1, '')",
     "a field that is none": "INSERT INTO incident_fields VALUES (1, 'colour', 'red', 1, '')",
     "a linked link that leads nowhere": "UPDATE links SET state = 'linked' WHERE id = 1",
+    "a gone link that never led anywhere": ("UPDATE links SET state = 'gone' WHERE id = 1"),
     "a second link of an incident in one integration": (
         "INSERT INTO links (integration_id, incident_id, state, created_at)"
         " VALUES ('int_1', 1, 'creating', 1)"

@@ -54,6 +54,24 @@ class Person:
         return ran.stdout
 
 
+def linked_by_hand(do: Person, world: World) -> None:
+    """Unlinked, it is nobody's; linked again, the two are kept in step again."""
+    external_id, where = world.external_id(), ("--integration", "prod-pd")
+    do("integration configure", "prod-pd", "--conflict-strategy", "last-write-wins")
+    do.refused(2, "unlink", "INC-1", *where)  # nobody is at a terminal to be asked
+    do.refused(1, "link", "INC-1", *where, "--external", external_id)
+    do.refused(4, "unlink", "INC-9", *where, "--yes")
+    assert do("unlink", "INC-1", *where, "--dry-run")["dry_run"] is True
+    assert do("unlink", "INC-1", *where, "--yes")["state"] == "unlinked"
+    world.act(external_id, title="While apart")
+    do.refused(4, "link", "INC-1", *where, "--external", "QNOWHERE")
+    assert "unlinked" not in do.reads("link", "INC-1", *where, "--external", external_id)
+    eventually(lambda: world.here("title"), "While apart", "the title here")
+    assert do("incident list")["items"][0]["id"] == "INC-1", "it was not taken in anew"
+    do("unlink", "INC-1", *where, "--yes")
+    assert do("link", "INC-1", *where, "--external", external_id)["state"] == "linked"
+
+
 def junk(world: World, integration: str, body: bytes) -> None:
     """A delivery that is rightly signed and says nothing."""
     signature = "v1=" + hmac.new(world.webhook_secret.encode(), body, sha256).hexdigest()
@@ -72,10 +90,12 @@ def test_every_command_does_what_it_says_and_answers_json(world: World) -> None:
     integration(do, world)
     conflicts(do, world)
     dead_letters(do, world)
+    linked_by_hand(do, world)
     assert do("integration delete", "prod-pd", "--yes")["deleted"] is True
     assert do("integration list")["items"] == []
     assert do("incident show", "INC-1")["links"] == []
     assert do("version") == {"im": do("status")["version"], "imsyncd": do("status")["version"]}
+    assert "im" in do("completion", "bash")["script"]
     assert do.typed == leaves(im)
 
 

@@ -77,8 +77,28 @@ def test_a_bad_setting(world: World) -> None:
 
 def test_a_check_says_that_all_is_well_and_makes_nothing(world: World) -> None:
     status, said, _ = world.ran("--check")
-    assert (status, said.strip()) == (0, "the settings are good")
+    first, second = said.strip().splitlines()
+    assert (status, first) == (0, "the settings are good")
+    assert second.startswith("they come from no file, IMSYNC_DATABASE, IMSYNC_DRIFT_INTERVAL, ")
     assert list(world.folder.iterdir()) == []
+    file = world.folder / "mine.toml"
+    file.write_text("max_attempts = 3\n")
+    _, said, _ = world.ran("--check", "--config", str(file))
+    assert f"they come from {file}, IMSYNC_DATABASE" in said
+
+
+def test_a_check_names_everything_that_is_wrong_at_once(world: World) -> None:
+    file = world.folder / "mine.toml"
+    file.write_text('max_attempts = 0\nlisen = "x"\nlog_format = "loud"\n')
+    status, said = world.refused("--check", IMSYNC_CONFIG=str(file), IMSYNC_LISEN="x")
+    *lines, hint = said.strip().splitlines()
+    assert (status, len(lines)) == (1, 4)
+    assert all(line.startswith("imsyncd: ") for line in lines)
+    assert f"imsyncd: {file}: 'lisen' is no setting; did you mean listen?" in lines
+    assert "imsyncd: IMSYNC_LISEN is no setting; did you mean IMSYNC_LISTEN?" in lines
+    assert any(f"{file}: log_format = 'loud': should be 'text'" in line for line in lines)
+    assert any(f"{file}: max_attempts = 0: should be greater" in line for line in lines)
+    assert hint.startswith("hint: there are: ")
 
 
 @pytest.mark.parametrize(

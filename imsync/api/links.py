@@ -1,0 +1,71 @@
+"""/incidents/{id}/links: say which incident there this one is, or that it is none any more."""
+
+from aiohttp import web
+
+from imsync.api import plans, shapes
+from imsync.api.bodies import NewLink, actor_of, read
+from imsync.api.context import context_of
+from imsync.engine import by_hand
+from imsync.engine.carry_out import view
+from imsync.errors import UserError
+from imsync.store import incidents, integrations, links, outbox
+from imsync.store.database import Connection
+from imsync.store.integrations import Integration
+
+
+async def add(request: web.Request) -> web.Response:
+    """Link the incident to one that stands there; fields that differ are decided at once."""
+    context, body = context_of(request), await read(request, NewLink)
+    number = incidents.number_of(request.match_info["id"])
+    external_id = body.external_id.strip()
+    if not external_id:
+        raise UserError("external_id is empty", hint="take it from its web address there")
+    integration = await context.db.read(
+        linkable, number, name=body.integration, external_id=external_id
+    )
+    crew = context.fleet.crew(integration.id) or context.fleet.assemble(integration)
+    snapshot = await by_hand.look(crew.account, external_id)
+    by, now = actor_of(request), context.now()
+
+    def work(conn: Connection) -> shapes.Shape:
+        current = integrations.get(conn, integration.id)
+        return shape(conn, by_hand.link(conn, number, current, snapshot, by=by, now=now).id)
+
+    changed = await plans.change(request, integration.id, work)
+    return changed.answer(changed.result, status=201)
+
+
+async def remove(request: web.Request) -> web.Response:
+    """Undo a link; both incidents stay as they are. Answers the link as it now is."""
+    number, name = incidents.number_of(request.match_info["id"]), request.match_info["name"]
+    by, now = actor_of(request), context_of(request).now()
+
+    def work(conn: Connection) -> shapes.Shape:
+        integration = integrations.named(conn, name)
+        return shape(conn, by_hand.unlink(conn, number, integration, by=by, now=now).id)
+
+    changed = await plans.change(request, name, work)
+    return changed.answer(changed.result)
+
+
+# Units of work.
+
+
+def linkable(conn: Connection, number: int, *, name: str, external_id: str) -> Integration:
+    """The integration, if the two can be linked in it as far as is known without asking there.
+
+    Raises NotFound, Clash, and UserError where nobody can be asked.
+    """
+    incidents.get(conn, number)
+    integration = integrations.named(conn, name)
+    by_hand.must_be_free(conn, number, integration, external_id)
+    if integration.token is None:
+        raise UserError(
+            f"{integration.slug} has no token: nothing can be looked at there",
+            hint=f"`im integration configure {integration.slug} --token-file FILE`",
+        )
+    return integration
+
+
+def shape(conn: Connection, link_id: int) -> shapes.Shape:
+    return shapes.link(view(conn, link_id), links.fields(conn, link_id), outbox.owed(conn, link_id))

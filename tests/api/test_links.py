@@ -1,0 +1,115 @@
+"""/incidents/{id}/links: made, rehearsed, refused and undone over HTTP."""
+
+import pytest
+
+from imsync.store import integrations
+from tests.town import Town
+
+from .asking import Api
+
+INCIDENTS = "/api/v1/incidents"
+LINKS = f"{INCIDENTS}/INC-1/links"
+
+
+def asks(town: Town) -> Api:
+    return Api(town.session, town.server)
+
+
+@pytest.fixture
+async def there(town: Town) -> str:
+    """The id of an incident there that is not linked to INC-1, which is linked nowhere."""
+    await town.configure(sync_direction="none")
+    external_id = await town.trigger("Disk full")
+    await town.settle()
+    await town.configure(sync_direction="bidirectional")
+    await town.db.run(integrations.change, "int_test", {"enabled": False}, now=town.clock())
+    await town.declare("Disk is full", severity="SEV-2")
+    await town.db.run(integrations.change, "int_test", {"enabled": True}, now=town.clock())
+    return external_id
+
+
+def body(external_id: str, integration: str = "prod-pd") -> dict[str, str]:
+    return {"integration": integration, "external_id": external_id}
+
+
+async def test_a_link_is_made_and_answered_as_it_is_with_what_it_leads_to(
+    town: Town, there: str
+) -> None:
+    made = await asks(town).made(LINKS, body(there), From="ada@acme.example")
+    assert {"incident", "external_id", "external_url", "state", "fields"} <= set(made)
+    assert (made["incident"], made["integration"]) == ("INC-1", "prod-pd")
+    assert (made["external_id"], made["state"]) == (there, "linked")
+    (call,) = made["effect"]["calls"]
+    assert [change["field"] for change in call["changes"]] == ["title"], "ours was the later"
+    shown = await asks(town).found(f"{INCIDENTS}/INC-1")
+    assert [one["external_id"] for one in shown["links"]] == [there]
+    lines = (await asks(town).found(f"{INCIDENTS}/INC-1/timeline"))["items"]
+    assert ("linked", "ada@acme.example") in [(line["kind"], line["by"]) for line in lines]
+
+
+async def test_a_dry_run_shows_it_and_links_nothing(town: Town, there: str) -> None:
+    answer = await asks(town)("POST", f"{LINKS}?dry_run=true", body(there))
+    assert answer.json["dry_run"] is True
+    assert [call["path"] for call in answer.json["calls"]] == [f"/incidents/{there}"]
+    assert (await asks(town).found(f"{INCIDENTS}/INC-1"))["links"] == []
+    plan = answer.json["plan"]
+    answer = await asks(town)("POST", f"{LINKS}?plan=pln_other", body(there))
+    answer.problem(412, "plan_changed")
+    made = await asks(town).made(f"{LINKS}?plan={plan}", body(there))
+    assert made["state"] == "linked"
+
+
+async def test_undone_it_is_answered_as_it_now_is(town: Town, there: str) -> None:
+    await asks(town).made(LINKS, body(there))
+    rehearsed = (await asks(town)("DELETE", f"{LINKS}/prod-pd?dry_run=true")).json
+    assert {one["field"] for one in rehearsed["not_sent"]} == {"title"}
+    answer = await asks(town)("DELETE", f"{LINKS}/prod-pd")
+    assert (answer.status, answer.json["state"]) == (200, "unlinked")
+    assert answer.json["fields"]["title"]["state"] == "unlinked"
+    assert (await asks(town).found(f"{INCIDENTS}/INC-1"))["links"] == []
+    assert (await asks(town).found("/api/v1/integrations/prod-pd/links"))["items"] == []
+    assert (await asks(town).found(f"{INCIDENTS}?integration=prod-pd"))["items"] == []
+    explained = await asks(town).found(f"{INCIDENTS}/INC-1/explain/title")
+    assert explained["state"] == "unlinked"
+    status = await asks(town).found("/api/v1/integrations/prod-pd/sync-status")
+    assert (status["links"], status["pending"]) == (0, 0)
+
+
+async def test_what_cannot_be_linked_is_refused_by_name(town: Town, there: str) -> None:
+    ask = asks(town)
+    answer = await ask("POST", LINKS, body("QNOWHERE"))
+    assert "'QNOWHERE'" in answer.problem(404, "not_found")
+    answer = await ask("POST", LINKS, body(there, "prod-xx"))
+    assert "'prod-xx'" in answer.problem(404, "not_found")
+    answer = await ask("POST", f"{INCIDENTS}/INC-9/links", body(there))
+    assert "INC-9" in answer.problem(404, "not_found")
+    answer = await ask("POST", LINKS, body(" "))
+    assert "external_id is empty" in answer.problem(400, "invalid_request")
+    answer = await ask("POST", LINKS, {"integration": "prod-pd"})
+    assert "'external_id' is missing" in answer.problem(400, "invalid_request")
+    answer = await ask("DELETE", f"{LINKS}/prod-pd")
+    assert "INC-1 is not linked in prod-pd" in answer.problem(404, "not_found")
+    await ask.made(LINKS, body(there))
+    answer = await ask("POST", LINKS, body(there))
+    assert f"INC-1 is linked to {there} already" in answer.problem(409, "clash")
+    assert "im unlink INC-1" in answer.hint
+
+
+@pytest.mark.parametrize("external_id", ["../users", "a/b", "?x=1", "%2e%2e", "Q1#x", "é"])
+async def test_no_external_id_leads_elsewhere(town: Town, there: str, external_id: str) -> None:
+    answer = await asks(town)("POST", LINKS, body(external_id))
+    answer.problem(404, "not_found")
+
+
+async def test_without_a_token_nobody_can_be_asked(town: Town, there: str) -> None:
+    await town.db.run(integrations.change, "int_test", {"token": None}, now=town.clock())
+    answer = await asks(town)("POST", LINKS, body(there))
+    assert "prod-pd has no token" in answer.problem(400, "invalid_request")
+    assert "--token-file" in answer.hint
+
+
+async def test_when_there_is_no_answer_nothing_is_linked(town: Town, there: str) -> None:
+    town.sandbox.faults.api_error = 1.0
+    answer = await asks(town)("POST", LINKS, body(there))
+    assert answer.status == 502
+    assert (await asks(town).found(f"{INCIDENTS}/INC-1"))["links"] == []

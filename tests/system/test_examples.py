@@ -1,0 +1,81 @@
+"""The examples, run as they are against a real daemon; and the backup that a page describes."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.system.world import BIN, PATIENCE, World, eventually
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(world: World, *command: str, **environment: str) -> str:
+    path = f"{BIN}:{os.environ['PATH']}"
+    ran = subprocess.run(
+        command,
+        env={**world.environment, "PATH": path, **environment},
+        cwd=world.folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_the_client_in_thirty_lines(world: World) -> None:
+    world.start()
+    said = run(world, sys.executable, str(EXAMPLES / "client.py"))
+    assert said == "INC-1 SEV-2 open Checkout is slow\n"
+    lines = world.json("incident", "timeline", "INC-1")["items"]
+    assert (lines[0]["kind"], lines[0]["by"]) == ("declared", "ada@acme.example")
+    assert "Seen by the canary." in [line["text"] for line in lines]
+    code = (EXAMPLES / "client.py").read_text().splitlines()
+    assert len([line for line in code if line.strip()]) <= 30
+
+
+def test_a_session_with_curl(world: World) -> None:
+    world.start("--sandbox")
+    said = run(world, str(EXAMPLES / "curl.sh"), IMSYNC_URL=world.url)
+    assert '"code":"invalid_request"' in said
+    assert "SEV-9" in said
+    found = world.json("incident", "show", "INC-1")
+    assert (found["status"], found["severity"]) == ("mitigated", "SEV-2")
+    assert found["title"] in ("Checkout was slow", "Checkout is slow"), (
+        "unless somebody was quicker"
+    )
+    by = {line["by"] for line in world.json("incident", "timeline", "INC-1")["items"]}
+    assert "ada@acme.example" in by
+    run(world, str(EXAMPLES / "curl.sh"), IMSYNC_URL=world.url)
+    assert len(world.json("incident", "list")["items"]) == 1, "its key makes no second incident"
+
+
+def test_a_copy_that_was_made_read_only_is_a_backup(world: World) -> None:
+    """As docs/operating.md says, without the program that it uses."""
+    world.start("--sandbox")
+    world.json("declare", "--sev", "SEV-2", "--title", "Before the backup")
+    eventually(lambda: bool(world.external_id()), True, "whether it is linked")
+    database = world.folder / "data" / "im.db"
+    source = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    copy = sqlite3.connect(world.folder / "copy.db")
+    source.backup(copy)
+    copy.close()
+    source.close()
+    world.json("declare", "--sev", "SEV-2", "--title", "After it")
+    world.kill()
+    for name in ("im.db", "im.db-wal", "im.db-shm"):
+        (world.folder / "data" / name).unlink(missing_ok=True)
+    (world.folder / "copy.db").rename(database)
+    world.start("--sandbox")
+    assert [one["title"] for one in world.json("incident", "list")["items"]] == [
+        "Before the backup"
+    ]
+    world.json("incident", "update", "INC-1", "--title", "After the restore")
+    world.use_inner_sandbox()
+    eventually(
+        lambda: "After the restore" in [one["title"] for one in world.all_there()],
+        True,
+        "whether the edit reached what it is linked to",
+    )
