@@ -66,7 +66,7 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
         if link is None:
             continue
         ours = [write for write in writes.of_link(conn, link.id) if write.field is field]
-        mine = [_own_line(write, lines, translation) for write in ours]
+        mine = [next(iter(_own_lines(write, lines, translation)), []) for write in ours]
         theirs = [
             _edit(line, directory)
             for at, line in enumerate(lines)
@@ -93,9 +93,15 @@ def compare(
     *,
     now: Instant,
 ) -> None:
-    """Find the edit that a write of ours covered, in the lines of its field."""
+    """Find the edit that a write of ours covered, in the lines of its field.
+
+    Where several lines may be ours, that is said of each: a record too many loses nothing.
+    """
     translation = TRANSLATIONS[integrations.get(conn, integration_id).integration_type]
-    covered = _covered(write, lines, _own_line(write, lines, translation), translation)
+    maybe = [
+        _covered(write, lines, own, translation) for own in _own_lines(write, lines, translation)
+    ]
+    covered = next(filter(None, maybe), None)
     if covered is not None and covered.value not in write.written.covered:
         edit = _edit(covered, Directory(conn, integration_id))
         uncover(conn, link_id, write, edit, now=now)
@@ -120,11 +126,11 @@ def dated(
     return Told(edits).dates(snapshot, translation)
 
 
-def _own_line(write: Landed, lines: Sequence[Change], translation: Translation) -> list[int]:
-    """Which lines tell of this write: a value of several parts makes several.
+def _own_lines(write: Landed, lines: Sequence[Change], translation: Translation) -> list[list[int]]:
+    """Which lines may tell of this write, the likeliest first; a value of parts makes several.
 
-    Somebody else may have set a part of it, or the same again, within the same second: ours
-    are those that made our value of what stood there, and of several the nearest.
+    Somebody else may have set a part of it, or the same, within the same second: ours are
+    those that made our value of what stood there, and of several the nearest.
     """
     runs: list[list[int]] = []
     for at, line in enumerate(lines):
@@ -137,7 +143,7 @@ def _own_line(write: Landed, lines: Sequence[Change], translation: Translation) 
             runs = [*runs[:-1], [*runs[-1], at]] if follows else [*runs, [at]]
     whole = made(write.written.before, write.written.as_of, write.written.value, lines, translation)
     ours = [run for run in runs if run[-1] in whole]
-    return min(ours or runs, key=lambda run: _apart(lines[run[0]], write), default=[])
+    return sorted(ours or runs, key=lambda run: _apart(lines[run[0]], write))
 
 
 def made(
@@ -176,7 +182,7 @@ def _covered(
     One write may make several lines: acknowledging what is resolved first triggers it anew.
     What the same user did in that moment was our write too, and covered nothing.
     """
-    ours = own[0] if own else 0
+    ours = own[0]
     while ours > 0 and _same_hand(lines[ours - 1], lines[own[0]], write):
         ours -= 1
     if ours == 0 or write.written.before is NEVER:

@@ -60,6 +60,7 @@ class Outbound:
         if claim is None:
             return False
         try:
+            await account.get_ready()
             await (self.create(claim) if claim.creates else self.update(claim))
         except Unauthorized as error:
             await account.db.run(writing.give_back, claim)

@@ -180,7 +180,7 @@ def echo(patch: MonkeyPatch) -> None:
 
     def decided(conn: Any, link_id: int) -> Mapping[Field, Any]:
         push = Decision(Verdict.PUSH, "it was adopted")
-        return {field: push for field in real(conn, link_id)}
+        return dict.fromkeys(real(conn, link_id), push)
 
     patch.setattr(carry_out, "adopt", owing)
     patch.setattr(writing, "decided", decided)

@@ -24,9 +24,21 @@ from imsync.connectors.base import (
 from imsync.connectors.pagerduty import incidents, log
 from imsync.core.fields import Field, Instant, Value
 from imsync.errors import Gone, Refused, Unauthorized, Unavailable, Unknown
-from tests.histories.elsewhere import POLICIES, PRIORITIES, US, USERS, Elsewhere, Row, chance, name_of
+from tests.histories.elsewhere import (
+    POLICIES,
+    PRIORITIES,
+    US,
+    USERS,
+    Elsewhere,
+    Row,
+    chance,
+    name_of,
+)
 
 Told = TypeVar("Told")
+
+PATIENCE = 20_000
+"""How long (ms) an answer is waited for."""
 
 
 @dataclass
@@ -178,6 +190,7 @@ class Road:
         """When the request left; by the time this returns, it is there."""
         sent = self.there.clock()
         await self.turn()
+        self._in_time(sent, writes)
         if self.trouble and chance(self.there.rng, self.trouble):
             if chance(self.there.rng, 0.4):
                 raise Unavailable("429", retry_after=self.there.rng.choice((0, 5_000)))
@@ -187,12 +200,18 @@ class Road:
         return sent
 
     async def _answer(self, answer: Told, *, writes: bool = False) -> Told:
-        self.answering = writes
+        self.answering, left = writes, self.there.clock()
         await self.turn()
         self.answering = False
+        self._in_time(left, writes)
         if self.trouble and chance(self.there.rng, self.trouble):
             raise Unknown("the answer was lost") if writes else Unavailable("no answer")
         return answer
+
+    def _in_time(self, since: Instant, writes: bool) -> None:
+        """Nobody waits for ever: whoever asked does not hear of it, and it may be done."""
+        if self.there.clock() - since > PATIENCE:
+            raise Unknown("no answer in time") if writes else Unavailable("no answer in time")
 
     def _row(self, external_id: str) -> Row:
         if external_id not in self.there.rows:
