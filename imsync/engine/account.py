@@ -67,6 +67,7 @@ class Account:
     max_attempts: int
     priorities: dict[str, str] = field(default_factory=dict)  # name -> id
     trouble: Trouble | None = None  # while requests fail
+    loaded: bool = False  # the account's priorities are known
 
     @property
     def id(self) -> str:
@@ -171,10 +172,16 @@ class Account:
             # Someone who has left the account is known by id alone.
             return [Entry(need.kind, need.id, need.id)]
 
+    async def get_ready(self) -> None:
+        """Learn what no value can be read or written without. Raises ExternalError."""
+        if not self.loaded:
+            await self.load_priorities()
+
     async def load_priorities(self) -> None:
         """Learn the account's priorities, if it has any. Raises ExternalError."""
         entries = await self.ask(self.connector.list_priorities)
         await self.db.run(keep, self.id, entries, now=self.now())
+        self.loaded = True
         self.priorities.clear()
         self.priorities.update({entry.name: entry.id for entry in entries if entry.id})
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from imsync.connectors.base import Snapshot
+from imsync.core.fields import Instant
 from imsync.engine import log_feed
 from imsync.engine.account import Account
 from imsync.engine.observe import undated
@@ -28,11 +29,13 @@ async def date(account: Account, link: Link, snapshot: Snapshot) -> Snapshot:
 async def date_found(account: Account, link: Link, snapshot: Snapshot) -> Snapshot:
     """The snapshot of what an attempt of ours created, met only later, with all its times.
 
-    What the log does not tell of stands as it was created. Raises ExternalError.
+    What the log does not tell of stands as it was created; what it does tell of is later,
+    though within a second its times are one. Raises ExternalError.
     """
     id_, born = snapshot.external_id, snapshot.created_at
     changes = await account.ask(lambda: account.connector.log(id_, link.created_at))
     told = await account.db.read(log_feed.dated, snapshot, changes, account.id)
     if born is None:
         return told
-    return replace(told, set_at={**dict.fromkeys(snapshot.fields, born), **told.set_at})
+    edited = {field: Instant(max(at, born + 1)) for field, at in told.set_at.items()}
+    return replace(told, set_at={**dict.fromkeys(snapshot.fields, born), **edited})

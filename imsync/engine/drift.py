@@ -106,8 +106,7 @@ class Drift:
         False when a sweep would change very much: nothing was decided then.
         """
         account = self.account
-        if whole:
-            await account.load_priorities()
+        await (account.load_priorities() if whole else account.get_ready())
         read_to = account.now()
         told = await self.read_log()
         listed = whole or len(told.incidents) > _SINGLY

@@ -83,6 +83,7 @@ class Inbound:
 
     async def apply(self, delivery: Delivery) -> None:
         account = self.account
+        await account.get_ready()
         current = await account.db.read(integrations.get, account.id)
         event = account.translation.parse(delivery.body, offset=current.clock_offset)
         event = not_after(event, delivery.received_at)
@@ -97,9 +98,10 @@ class Inbound:
     async def looked_at(self, event: Event) -> Event:
         """The event with the incident as it stands now, if it is one of ours."""
         external_id, connector = event.external_id, self.account.connector
-        if external_id is None or not await self.account.db.read(
-            links.to, self.account.id, external_id
-        ):
+        if external_id is None:
+            return event
+        link = await self.account.db.read(links.to, self.account.id, external_id)
+        if link is None:
             return event
         try:
             snapshot = await self.account.ask(lambda: connector.fetch(external_id))
@@ -107,7 +109,13 @@ class Inbound:
             log.warning("%s: %s", self.account.integration.slug, error)
             return event
         if (told := event.snapshot) is not None:
-            same = {f: at for f, at in told.set_at.items() if _alike(f, told, snapshot)}
+            # What was known to stand there since may have been set back: that is another edit.
+            states = await self.account.db.read(links.fields, link.id)
+            same = {
+                field: at
+                for field, at in told.set_at.items()
+                if _alike(field, told, snapshot) and at > _known_at(states[field])
+            }
             snapshot = replace(snapshot, set_at=same, set_by=told.set_by)
         return replace(event, snapshot=snapshot)
 
@@ -150,6 +158,10 @@ def not_after(event: Event, moment: Instant) -> Event:
         set_at = {field: min(at, moment) for field, at in snapshot.set_at.items()}
         snapshot = replace(snapshot, as_of=min(snapshot.as_of, moment), set_at=set_at)
     return replace(event, at=min(event.at, moment), snapshot=snapshot)
+
+
+def _known_at(state: links.FieldState) -> int:
+    return state.seen.as_of if state.seen else 0
 
 
 def _alike(field: Field, one: Snapshot, other: Snapshot) -> bool:

@@ -94,11 +94,19 @@ def compare(
     *,
     now: Instant,
 ) -> None:
-    """Find the edits that these writes of ours covered, in the lines of their incident."""
+    """Find the edits that these writes of ours covered, in the lines of their incident.
+
+    Where several lines may be ours, that is said of each: a record too many loses nothing.
+    """
     translation = translation_of(integration)
     own = _own_lines(writes.of_link(conn, link_id), lines, translation)
     for write in ours:
-        covered = _covered(write, lines, own, translation)
+        of_field = [line for line in lines if line.field is write.field]
+        maybe = (
+            _covered(write, of_field[: run[0]], own, translation)
+            for run in _own_runs(write, of_field, translation)
+        )
+        covered = next(filter(None, maybe), None)
         if covered is not None and covered.value not in write.written.covered:
             edit = _edit(covered)
             uncover(conn, link_id, write, edit, now=now)
@@ -126,11 +134,11 @@ def dated(
     return Told(edits).dates(snapshot, translation)
 
 
-def _own_run(write: Landed, lines: Sequence[Change], translation: Translation) -> list[int]:
-    """Which lines of its field tell of this write: a value of several parts makes several.
+def _own_runs(write: Landed, lines: Sequence[Change], translation: Translation) -> list[list[int]]:
+    """Which lines may tell of this write, the likeliest first; a value of parts makes several.
 
-    Somebody else may have set a part of it, or the same again, within the same second: ours
-    are those that made our value of what stood there, and of several the nearest.
+    Somebody else may have set a part of it, or the same, within the same second: ours are
+    those that made our value of what stood there, and of several the nearest.
     """
     runs: list[list[int]] = []
     for at, line in enumerate(lines):
@@ -143,7 +151,7 @@ def _own_run(write: Landed, lines: Sequence[Change], translation: Translation) -
             runs = [*runs[:-1], [*runs[-1], at]] if follows else [*runs, [at]]
     whole = made(write.written.before, write.written.as_of, write.written.value, lines, translation)
     ours = [run for run in runs if run[-1] in whole]
-    return min(ours or runs, key=lambda run: _apart(lines[run[0]], write), default=[])
+    return sorted(ours or runs, key=lambda run: _apart(lines[run[0]], write))
 
 
 def made(
@@ -181,7 +189,8 @@ def _own_lines(
     found = list[Change]()
     for write in ours:
         of_field = [line for line in lines if line.field is write.field]
-        found += [of_field[at] for at in _own_run(write, of_field, translation)]
+        likeliest = next(iter(_own_runs(write, of_field, translation)), [])
+        found += [of_field[at] for at in likeliest]
     return found
 
 
@@ -195,19 +204,17 @@ def _is_ours(line: Change, own: Iterable[Change]) -> bool:
 
 
 def _covered(
-    write: Landed, lines: Sequence[Change], own: Sequence[Change], translation: Translation
+    write: Landed, before: Sequence[Change], own: Sequence[Change], translation: Translation
 ) -> Change | None:
-    """What stood there when our write came, if it was set after our look and is not what we saw."""
-    of_field = [line for line in lines if line.field is write.field]
-    mine = _own_run(write, of_field, translation)
-    before = of_field[: mine[0]] if mine else []
-    while before and _is_ours(before[-1], own):
-        before.pop()
-    if not before or write.written.before is NEVER:
+    """What the lines of its field before our write had made, if our look had not shown it."""
+    unseen = list(before)
+    while unseen and _is_ours(unseen[-1], own):
+        unseen.pop()
+    if not unseen or write.written.before is NEVER:
         return None
-    stood = _stood(write, before, translation)
+    stood = _stood(write, unseen, translation)
     known = stood in (write.written.before, write.written.value)
-    return None if known else replace(before[-1], value=stood)
+    return None if known else replace(unseen[-1], value=stood)
 
 
 def _edit(line: Change) -> Theirs:

@@ -35,6 +35,7 @@ class Sender:
         """
         account = self.account
         try:
+            await account.get_ready()
             await (self.create(claim) if claim.creates else self.update(claim))
         except Unauthorized as error:
             await account.db.run(giving_up.give_back, claim)

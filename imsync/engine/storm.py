@@ -81,6 +81,7 @@ class Storm:
             return False
         round_ = Round({})
         try:
+            await account.get_ready()
             listed = await self.listed()
             claims = await account.db.run(
                 outbox.claim_plain, account.id, most=ROUND, now=account.now(), lease=self.lease

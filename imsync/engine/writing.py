@@ -18,6 +18,9 @@ from imsync.store.database import Connection
 from imsync.store.outbox import Claim
 from imsync.store.writes import Write
 
+_IN_FLIGHT = 180_000
+"""How long (ms) after a write was sent it may be carried out: as long as its lease lasts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -239,7 +242,7 @@ def settle(
         state = links.fields(conn, write.link_id)[write.field]
         lines = [change for change in changes if change.field is write.field]
         made = log_feed.made(write.before, write.as_of, write.value, lines, translation)
-        fitting = [lines[at] for at in made]
+        fitting = [lines[at] for at in made if lines[at].at <= write.sent_at + _IN_FLIGHT]
         if not fitting:
             writes.give_up(conn, write.link_id, [write.id])
             if write.field is Field.DESCRIPTION:
@@ -248,8 +251,8 @@ def settle(
                     conn, write.link_id, write.field, replace(state.base, platform=NEVER)
                 )
             continue
-        # The same may have been set by others too, before and since: ours is the first one that
-        # can be. The log may have cut its time; the request had not left before it was sent.
+        # The same may have been set by others too: ours is the first one that can be. The log
+        # may have cut its time; the request had not left before it was sent.
         sent = [change for change in fitting if change.at + CUT >= write.sent_at]
         at = max((sent or fitting[-1:])[0].at, write.sent_at)
         writes.landed(conn, write.id, at)

@@ -136,7 +136,10 @@ def _values_there(h: History, there: Elsewhere) -> Mapping[str, Sequence[str]]:
 def race(h: History) -> None:
     """Things happen while we are about to write, or have just written, and nobody knows it yet."""
     index, there = _side(h)
-    h.go_on(index, "outbound", h.rng.randint(1, 20))
+    if chance(h.rng, 0.5):
+        h.write_unheard(index)
+    else:
+        h.go_on(index, "outbound", h.rng.randint(1, 20))
     for _ in range(h.rng.choice((1, 1, 2, 3))):
         if there.rows:
             _edit_there(h, index, h.rng.choice(list(there.rows.values())))

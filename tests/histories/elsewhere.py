@@ -130,9 +130,11 @@ class Elsewhere:
 
     def open(self, title: str, *, by: str, key: str | None = None, **more: str | None) -> Row:
         """A new incident, for whoever is on call unless it is given to somebody."""
-        given = {name: value for name, value in more.items() if value is not None}
         at = self.clock()
-        row = Row(f"Q{self.name}{len(self.rows) + 1}", key, at + self.skew, title, **given)
+        row = Row(f"Q{self.name}{len(self.rows) + 1}", key, at + self.skew, title)
+        for part, value in more.items():
+            if value is not None:
+                setattr(row, part, value)
         row.assignee = row.assignee or ON_CALL[row.policy]
         self.rows[row.id] = row
         for one in dict.fromkeys(PARTS.values()):

@@ -105,7 +105,7 @@ def database() -> Here:
 
 
 def give_back(db: Here) -> None:
-    """Empty it for the next history: its statements are prepared already, which is half the cost."""
+    """Empty it for the next history: its statements are prepared already."""
     conn = db.conn
     conn.execute("PRAGMA foreign_keys = OFF")
     for row in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():

@@ -267,6 +267,16 @@ class History:
         self.say(f"{name} of {self.there[index].name} goes on: {turns} turns")
         return self.crews[index].go_on(name, turns)
 
+    def write_unheard(self, index: int) -> None:
+        """Outbound goes on until what it wrote stands there, and nobody has told us yet."""
+        if index in self.idle:
+            return
+        self.say(f"outbound of {self.there[index].name} goes on until it has written")
+        crew = self.crews[index]
+        for _ in range(40):
+            if crew.go_on("outbound", 1) is not None or crew.road.answering:
+                return
+
     def crash(self, *, ghost: bool = False) -> None:
         """The daemon dies; or (a ghost) it is thought to be dead while it waits for an answer."""
         self.say("crash")

@@ -8,9 +8,10 @@ the strategies, the base, the clocks and the leases are for.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
-from pytest import MonkeyPatch
+import pytest
 
 from imsync.connectors.pagerduty import log, webhooks
 from imsync.connectors.pagerduty.reading import moment_at
@@ -20,7 +21,7 @@ from imsync.core.merge import Decision, Strategy, Terms, Verdict
 from imsync.engine import carry_out, drift, inbound, linking, log_feed, observe, writing
 from imsync.store import conflicts, inbox, incidents, links, outbox, writes
 
-Break = Callable[[MonkeyPatch], None]
+Break = Callable[[pytest.MonkeyPatch], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,44 +35,42 @@ class Mutant:
 
     @contextmanager
     def at_large(self) -> Iterator[None]:
-        with MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch:
             self.breaks(patch)
             yield
 
 
-def no_late(patch: MonkeyPatch) -> None:
+def no_late(patch: pytest.MonkeyPatch) -> None:
     """Nobody asks whether a write covered an edit."""
     patch.setattr(observe, "uncover", _nothing)
     patch.setattr(log_feed, "uncover", _nothing)
 
 
-def no_look(patch: MonkeyPatch) -> None:
+def no_look(patch: pytest.MonkeyPatch) -> None:
     """What is owed is written, whatever the look before it shows."""
     patch.setattr(writing, "look", lambda conn, claim, snapshot, *, now: claim.fields)
 
 
-def settle_on_stale(patch: MonkeyPatch) -> None:
+def settle_on_stale(patch: pytest.MonkeyPatch) -> None:
     """What was seen before the edit proves that the sides agree after it."""
-    real = plan.decide
 
     def decide(base: Any, platform: Any, external: Any, *rest: Any) -> Decision:
         since = Instant(max(external.as_of, platform.at + 1))
-        return real(base, platform, replace(external, as_of=since), *rest)
+        return merge.decide(base, platform, replace(external, as_of=since), *rest)
 
     patch.setattr(plan, "decide", decide)
 
 
-def value_only(patch: MonkeyPatch) -> None:
+def value_only(patch: pytest.MonkeyPatch) -> None:
     """Setting a value back to what it was is no edit."""
-    real = plan.decide
 
     def decide(base: Base, platform: Any, *rest: Any) -> Decision:
-        return real(replace(base, at=platform.at), platform, *rest)
+        return merge.decide(replace(base, at=platform.at), platform, *rest)
 
     patch.setattr(plan, "decide", decide)
 
 
-def no_worker(patch: MonkeyPatch) -> None:
+def no_worker(patch: pytest.MonkeyPatch) -> None:
     """Deliveries and looks do not wait for the outcome of a write."""
 
     def take(conn: Any, integration_id: str, *, now: Instant) -> inbox.Delivery | None:
@@ -85,10 +84,11 @@ def no_worker(patch: MonkeyPatch) -> None:
 
     patch.setattr(inbox, "take", take)
     patch.setattr(inbound, "is_doubtful", lambda *_: False)
-    patch.setattr(drift.writes, "unsettled", lambda *_: [])
+    patch.setattr(drift, "outbox", SimpleNamespace(owed=lambda *_: {}))
+    patch.setattr(drift, "writes", SimpleNamespace(unsettled=lambda *_: []))
 
 
-def no_settle(patch: MonkeyPatch) -> None:
+def no_settle(patch: pytest.MonkeyPatch) -> None:
     """A write that nobody answered is taken not to have been carried out."""
 
     def settle(conn: Any, doubted: Any, changes: Any, *, now: Instant) -> None:
@@ -97,12 +97,12 @@ def no_settle(patch: MonkeyPatch) -> None:
     patch.setattr(writing, "settle", settle)
 
 
-def first_write_wins(patch: MonkeyPatch) -> None:
+def first_write_wins(patch: pytest.MonkeyPatch) -> None:
     """The comparison of times is flipped."""
     _both(patch, lambda platform, external: (external.at, platform.at))
 
 
-def _both(patch: MonkeyPatch, times: Callable[[Any, Any], tuple[Instant, Instant]]) -> None:
+def _both(patch: pytest.MonkeyPatch, times: Callable[[Any, Any], tuple[Instant, Instant]]) -> None:
     real = merge.both
 
     def both(platform: Any, external: Any, terms: Terms) -> Decision:
@@ -113,7 +113,7 @@ def _both(patch: MonkeyPatch, times: Callable[[Any, Any], tuple[Instant, Instant
     patch.setattr(observe, "both", both)
 
 
-def ownerless(patch: MonkeyPatch) -> None:
+def ownerless(patch: pytest.MonkeyPatch) -> None:
     """Ownership decides no conflict: whoever was last does."""
     real = merge.both
 
@@ -129,12 +129,12 @@ def ownerless(patch: MonkeyPatch) -> None:
     patch.setattr(observe, "both", both)
 
 
-def no_priority(patch: MonkeyPatch) -> None:
+def no_priority(patch: pytest.MonkeyPatch) -> None:
     """Each integration goes by its own rules, whatever the others' say and weigh."""
     patch.setattr(carry_out, "between", lambda claimants, terms: terms)
 
 
-def no_offset(patch: MonkeyPatch) -> None:
+def no_offset(patch: pytest.MonkeyPatch) -> None:
     """Their clock is taken to be ours."""
 
     def read(of: Any, key: str, *, offset: int) -> Instant:
@@ -144,7 +144,7 @@ def no_offset(patch: MonkeyPatch) -> None:
     patch.setattr(webhooks, "moment_at", read)
 
 
-def no_base(patch: MonkeyPatch) -> None:
+def no_base(patch: pytest.MonkeyPatch) -> None:
     """What was settled or adopted is not remembered as agreed."""
     for name in ("_settle", "adopt"):
         patch.setattr(carry_out, name, _forgetting_the_base(getattr(carry_out, name)))
@@ -152,14 +152,14 @@ def no_base(patch: MonkeyPatch) -> None:
 
 def _forgetting_the_base(real: Callable[..., None]) -> Callable[..., None]:
     def work(*given: Any, **named: Any) -> None:
-        with MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr(links, "set_base", _nothing)
             real(*given, **named)
 
     return work
 
 
-def blind_confirm(patch: MonkeyPatch) -> None:
+def blind_confirm(patch: pytest.MonkeyPatch) -> None:
     """A confirmed write stands for whatever the value is by now."""
     real = writing._agree
 
@@ -170,9 +170,9 @@ def blind_confirm(patch: MonkeyPatch) -> None:
     patch.setattr(writing, "_agree", agree)
 
 
-def echo(patch: MonkeyPatch) -> None:
+def echo(patch: pytest.MonkeyPatch) -> None:
     """What was adopted is owed, and what is owed is written."""
-    real, adopt = writing.decided, carry_out.adopt
+    adopt = carry_out.adopt
 
     def owing(conn: Any, view: Any, field: Field, *, now: Instant) -> None:
         adopt(conn, view, field, now=now)
@@ -180,13 +180,13 @@ def echo(patch: MonkeyPatch) -> None:
 
     def decided(conn: Any, link_id: int) -> Mapping[Field, Any]:
         push = Decision(Verdict.PUSH, "it was adopted")
-        return dict.fromkeys(real(conn, link_id), push)
+        return dict.fromkeys(carry_out.decided(conn, link_id), push)
 
     patch.setattr(carry_out, "adopt", owing)
     patch.setattr(writing, "decided", decided)
 
 
-def no_loser(patch: MonkeyPatch) -> None:
+def no_loser(patch: pytest.MonkeyPatch) -> None:
     """Of a conflict that a strategy decided, nothing is kept."""
     real = conflicts.record
 
@@ -197,17 +197,16 @@ def no_loser(patch: MonkeyPatch) -> None:
     patch.setattr(conflicts, "record", record)
 
 
-def late_is_now(patch: MonkeyPatch) -> None:
+def late_is_now(patch: pytest.MonkeyPatch) -> None:
     """A delivery is believed, however old what it shows is."""
-    real = inbound.observe
 
     def believe(conn: Any, link_id: int, snapshot: Any, *, now: Instant) -> None:
-        real(conn, link_id, replace(snapshot, as_of=now), now=now)
+        observe.observe(conn, link_id, replace(snapshot, as_of=now), now=now)
 
     patch.setattr(inbound, "observe", believe)
 
 
-def never_ours(patch: MonkeyPatch) -> None:
+def never_ours(patch: pytest.MonkeyPatch) -> None:
     """What an attempt of ours created is not recognised."""
     patch.setattr(linking, "ours", lambda found, link: None)
 

@@ -38,6 +38,9 @@ from tests.histories.elsewhere import (
 
 Told = TypeVar("Told")
 
+PATIENCE = 20_000
+"""How long (ms) an answer is waited for."""
+
 
 @dataclass
 class Road:
@@ -210,6 +213,7 @@ class Road:
         """When the request left; by the time this returns, it is there."""
         sent = self.there.clock()
         await self.turn()
+        self._in_time(sent, writes)
         if self.trouble and chance(self.there.rng, self.trouble):
             if chance(self.there.rng, 0.4):
                 raise Unavailable("429", retry_after=self.there.rng.choice((0, 5_000)))
@@ -219,12 +223,18 @@ class Road:
         return sent
 
     async def _answer(self, answer: Told, *, writes: bool = False) -> Told:
-        self.answering = writes
+        self.answering, left = writes, self.there.clock()
         await self.turn()
         self.answering = False
+        self._in_time(left, writes)
         if self.trouble and chance(self.there.rng, self.trouble):
             raise Unknown("the answer was lost") if writes else Unavailable("no answer")
         return answer
+
+    def _in_time(self, since: Instant, writes: bool) -> None:
+        """Nobody waits for ever: whoever asked does not hear of it, and it may be done."""
+        if self.there.clock() - since > PATIENCE:
+            raise Unknown("no answer in time") if writes else Unavailable("no answer in time")
 
     def _row(self, external_id: str) -> Row:
         if external_id not in self.there.rows:

@@ -57,6 +57,11 @@ class Story(RuleBasedStateMachine):
     def on_the_way(self) -> bool:
         return self.history is not None and any(there.wire for there in self.history.there)
 
+    @rule()
+    def a_while(self) -> None:
+        """Nothing happens. By its name it is what Hypothesis tries first, and leaves out first."""
+        self.do(lambda history: None)
+
     # --- people here and there
 
     @rule()
@@ -72,7 +77,7 @@ class Story(RuleBasedStateMachine):
         self.do(acts.race)
 
     @rule()
-    def another(self) -> None:
+    def one_more(self) -> None:
         self.do(acts.another)
 
     @rule()
