@@ -1,4 +1,4 @@
-"""What comes in: bodies and queries, validated by models, refused by name and value."""
+"""What comes in: bodies, validated by models, refused by name and value."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -6,12 +6,12 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
 
-from imsync.core.fields import Field as Synced
+from imsync.api.refusing import refusal
+from imsync.api.route import ROUTE
 from imsync.core.fields import Severity, Side, Status
 from imsync.core.merge import Direction, Strategy
-from imsync.errors import NotFound, UserError
+from imsync.errors import UserError, WrongType
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -110,7 +110,16 @@ class NewRule(_Body):
 
 
 async def read(request: web.Request, model: type[M]) -> M:
-    """The body as this model. Raises UserError, naming the field and the value that is wrong."""
+    """The body as this model, which is what the route is declared to take.
+
+    Raises WrongType, and UserError naming the field and the value that is wrong.
+    """
+    assert request[ROUTE].takes is model, f"{request.path} is not declared to take it"
+    if "Content-Type" in request.headers and not _is_json(request.content_type):
+        raise WrongType(
+            f"the body is {request.content_type}, not application/json",
+            hint="say so: `-H 'Content-Type: application/json'`",
+        )
     body = await request.read()
     try:
         given = orjson.loads(body)
@@ -121,100 +130,13 @@ async def read(request: web.Request, model: type[M]) -> M:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-        # A name that is misspelt explains the one that is missing.
-        first = min(errors, key=lambda one: one["type"] != "extra_forbidden")
-        raise UserError(_says(first, model), hint=_takes(first, model)) from None
+        raise refusal(error, model) from None
+
+
+def _is_json(type_: str) -> bool:
+    return type_ == "application/json" or type_.endswith("+json")
 
 
 def given(model: BaseModel, *, but: Sequence[str] = ()) -> dict[str, Any]:
     """Only what was given: a PATCH leaves the rest alone."""
     return {name: getattr(model, name) for name in model.model_fields_set if name not in but}
-
-
-def _says(first: ErrorDetails, model: type[BaseModel]) -> str:
-    name = ".".join(str(part) for part in first["loc"]) or model.__name__
-    match first["type"]:
-        case "extra_forbidden":
-            return f"{name!r} is none of the fields that can be set"
-        case "missing":
-            return f"{name!r} is missing"
-        case "enum" | "literal_error":
-            takes = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
-            return f"{name} {first['input']!r} is not one of {takes}"
-        case _ if "credentials" in first["loc"]:
-            return f"{name}: {first['msg']}"  # and not a word of what was sent
-        case _:
-            value = str(first["input"])
-            return f"{name}: {first['msg']} (it is {value[:60]!r})"
-
-
-def _takes(first: ErrorDetails, model: type[BaseModel]) -> str:
-    if first["type"] != "extra_forbidden":
-        return ""
-    inside = Credentials if first["loc"][0] == "credentials" else model
-    return f"there are: {', '.join(inside.model_fields)}"
-
-
-def limit_of(request: web.Request) -> int:
-    """`limit`, 1 to 500; 50 when it is not given. Raises UserError."""
-    value = request.query.get("limit", "50")
-    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= 500):
-        raise UserError(f"limit {value!r} is not a number from 1 to 500")
-    return int(value)
-
-
-def cursor_of(request: web.Request) -> int | None:
-    """Where the page before this one ended. Raises UserError."""
-    value = request.query.get("cursor")
-    if value is None:
-        return None
-    if not (value.isascii() and value.isdigit() and len(value) < 16):
-        raise UserError(f"cursor {value!r} is none that was given out", hint="use next_cursor")
-    return int(value)
-
-
-def words_of(request: web.Request, name: str, choices: Sequence[str]) -> list[str]:
-    """A filter, given several times or with commas between. Raises UserError."""
-    words = [word for one in request.query.getall(name, []) for word in one.split(",")]
-    for word in words:
-        if word not in choices:
-            raise UserError(f"{name} {word!r} is not one of {', '.join(choices)}")
-    return words
-
-
-def field_of(request: web.Request) -> Synced:
-    """The field that the path names. Raises NotFound, listing those there are."""
-    name = request.match_info["field"]
-    if name not in list(Synced):
-        raise NotFound(f"there is no field {name!r}", hint=f"there are: {', '.join(Synced)}")
-    return Synced(name)
-
-
-def flag_of(request: web.Request, name: str) -> bool:
-    """A query parameter that is true or false; false when it is not given. Raises UserError."""
-    value = request.query.get(name, "false")
-    if value not in ("true", "false"):
-        raise UserError(f"{name} {value!r} is neither true nor false")
-    return value == "true"
-
-
-def actor_of(request: web.Request) -> str | None:
-    """Who makes the edit: the From header, an e-mail (RFC 9110 §10.1.2). Raises UserError."""
-    value = request.headers.get("From")
-    if value is None:
-        return None
-    if "@" not in value or len(value) > 254 or not value.isprintable():
-        raise UserError(f"From {value[:60]!r} is no e-mail address")
-    return value.strip()
-
-
-def version_of(request: web.Request) -> int | None:
-    """The version that If-Match asks for (RFC 9110 §13.1.1); None for any. Raises UserError."""
-    value = request.headers.get("If-Match")
-    if value is None or value.strip() == "*":
-        return None
-    tag = value.strip().removeprefix("W/").strip('"')
-    if not (tag.isascii() and tag.isdigit() and len(tag) < 16):
-        raise UserError(f"If-Match {value[:60]!r} is no ETag of ours", hint="use the ETag of GET")
-    return int(tag)

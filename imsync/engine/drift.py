@@ -69,7 +69,9 @@ class Drift:
         if not all_well(checks):
             return False
         log.warning("%s: resumed: the test passes again", self.account.integration.slug)
-        await self.account.db.run(integrations.suspend, self.account.id, None)
+        await self.account.db.run(
+            integrations.suspend, self.account.id, None, now=self.account.now()
+        )
         return True
 
     async def read_log(self) -> Told:
@@ -170,5 +172,5 @@ def swept(
 ) -> None:
     integrations.note_sweep(conn, integration_id, now)
     integrations.note_log_read(conn, integration_id, read_to)
-    integrations.note_healed(conn, integration_id, healed)
+    integrations.note_healed(conn, integration_id, healed, now=now)
     directory.forget_missing(conn, integration_id, before=Instant(now - _MISSING_FOR))

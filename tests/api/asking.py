@@ -22,6 +22,7 @@ from imsync.api.context import Context
 from imsync.daemon import connecting, ids
 from imsync.engine.fleet import Fleet
 from imsync.store.database import Database
+from tests.api import contract
 from tests.conftest import Clock
 
 Json = dict[str, Any]
@@ -54,7 +55,10 @@ class Answer:
 
 
 class Api:
-    """Asks one server. `body` goes as JSON, `data` as it is."""
+    """Asks one server. `body` goes as JSON, `data` as it is.
+
+    Whatever is answered, in any test, is held to the OpenAPI document.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, server: TestServer) -> None:
         self._session, self._server = session, server
@@ -71,9 +75,14 @@ class Api:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             data = orjson.dumps(body)
+            given.setdefault("Content-Type", "application/json")
         url = URL(f"http://{self._server.host}:{self._server.port}{path}", encoded=True)
-        async with self._session.request(method, url, data=data, headers=given) as answer:
-            return Answer(answer.status, answer.headers, await answer.text())
+        async with self._session.request(
+            method, url, data=data, headers=given, skip_auto_headers=["Content-Type"]
+        ) as answer:
+            text = await answer.text()
+            contract.check(method, path, answer.status, answer.headers, text)
+            return Answer(answer.status, answer.headers, text)
 
     async def raw(self, method: str, path: str, body: bytes, *headers: bytes) -> Answer:
         """The same for headers that no decent client sends."""

@@ -1,0 +1,1 @@
+-- Nothing yet: the number is taken by a change that is made at the same time.
