@@ -5,7 +5,16 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StrictBool,
+    StrictFloat,
+    ValidationError,
+)
 
 from imsync.api.refusing import refusal
 from imsync.api.route import ROUTE
@@ -22,13 +31,42 @@ Line = Annotated[str, Field(max_length=1_024)]
 Text = Annotated[str, Field(max_length=65_000)]
 Email = Annotated[str, Field(max_length=254)]
 
+# What the flows hold to, with better words than a pattern has; the document tells it too.
+_SAYS_SOMETHING: Final = {"pattern": r"\S"}
+_SLUG: Final = {"pattern": "^[a-z0-9][a-z0-9-]{0,62}$"}
+_URL: Final = {
+    "pattern": r"^(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]+)?(/\S*)?$"
+}
+_SECRET: Final = {"pattern": "^[ -~]*[!-~][ -~]*$"}
+
+
+def _never_null(schema: dict[str, Any]) -> None:
+    """None stands for what is not given; null is refused."""
+    (inner,) = [one for one in schema.pop("anyOf") if one != {"type": "null"}]
+    del schema["default"]
+    schema.update(inner)
+
+
+def _no_stand_in(value: object) -> object:
+    if isinstance(value, str | bool):
+        raise ValueError("it should be a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_stand_in)]
+FilledLine = Annotated[Line, Field(json_schema_extra=_SAYS_SOMETHING)]
+FilledText = Annotated[Text, Field(json_schema_extra=_SAYS_SOMETHING)]
+Slug = Annotated[Line, Field(json_schema_extra=_SLUG)]
+Url = Annotated[Line, Field(json_schema_extra=_URL)]
+Secret = Annotated[SecretStr, Field(json_schema_extra=_SECRET)]
+
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 class NewIncident(_Body):
-    title: Line
+    title: FilledLine
     severity: Severity = Severity.SEV3
     description: Text | None = None
     status: Status = Status.OPEN
@@ -40,54 +78,58 @@ class NewIncident(_Body):
 
 
 class IncidentChanges(_Body):
-    title: Line | None = None
-    severity: Severity | None = None
+    title: FilledLine | None = Field(default=None, json_schema_extra=_never_null)
+    severity: Severity | None = Field(default=None, json_schema_extra=_never_null)
     description: Text | None = None
-    status: Status | None = None
+    status: Status | None = Field(default=None, json_schema_extra=_never_null)
     assigned_to: Email | None = None
     escalation_policy: Line | None = None
     incident_type: Line | None = None
 
 
 class NewNote(_Body):
-    text: Text
+    text: FilledText
 
 
 class Credentials(_Body):
-    token: SecretStr | None = None
-    webhook_secret: SecretStr | None = None
+    token: Secret | None = None
+    webhook_secret: Secret | None = None
 
 
 class _IntegrationSettings(_Body):
-    slug: Line | None = None
+    slug: Slug | None = None
     organization_id: Line | None = None
-    base_url: Line | None = None
+    base_url: Url | None = None
     credentials: Credentials = Credentials()
     sync_direction: Direction = Direction.BIDIRECTIONAL
     conflict_strategy: Strategy = Strategy.LAST_WRITE_WINS
-    sync_escalations: bool = False
-    sync_notes: bool = True
-    rate_limit: int = Field(default=900, ge=1, le=100_000)
-    backoff_multiplier: float = Field(default=2.0, ge=1, le=100)
+    sync_escalations: StrictBool = False
+    sync_notes: StrictBool = True
+    rate_limit: Whole = Field(default=900, ge=1, le=100_000)
+    backoff_multiplier: StrictFloat = Field(default=2.0, ge=1, le=100)
     from_email: Email | None = None
     default_service: Line | None = None
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class NewIntegration(_IntegrationSettings):
-    name: Line
+    name: FilledLine
     integration_type: Literal["pagerduty"]
 
 
 class IntegrationChanges(_IntegrationSettings):
-    name: Line = ""
+    name: FilledLine = ""
     integration_type: Literal["pagerduty"] | None = None
 
 
 class ConflictAnswer(_Body):
     """One of the two: a side's value as it is now, or another one."""
 
-    use: Side | None = None
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["use"]}, {"required": ["value"]}]}
+    )
+
+    use: Side | None = Field(default=None, json_schema_extra=_never_null)
     value: Text | None = None
 
 
@@ -99,14 +141,14 @@ class NewMap(_Body):
 
 
 class NewServiceMapping(_Body):
-    pd_service: Line
-    incident_type: Line
+    pd_service: FilledLine
+    incident_type: FilledLine
 
 
 class NewRule(_Body):
     owner: Side
-    priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)
-    strict: bool = False
+    priority: Whole = Field(default=0, ge=-1_000_000, le=1_000_000)
+    strict: StrictBool = False
 
 
 async def read(request: web.Request, model: type[M]) -> M:

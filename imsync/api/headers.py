@@ -22,7 +22,7 @@ class Header:
 FROM: Final = Header(
     "From",
     "who makes the edit: an e-mail (RFC 9110 §10.1.2)",
-    {"type": "string", "pattern": "^[!-~]*@[!-~]*$", "maxLength": 254},
+    {"type": "string", "format": "email", "maxLength": 254},
 )
 IF_MATCH: Final = Header(
     "If-Match",
@@ -38,7 +38,7 @@ IF_NONE_MATCH: Final = Header(
 IDEMPOTENCY_KEY: Final = Header(
     "Idempotency-Key",
     "asking again with the same key declares nothing twice",
-    {"type": "string", "pattern": "^[ -~]+$", "minLength": 1, "maxLength": 255},
+    {"type": "string", "pattern": "^[!-~]([ -~]*[!-~])?$", "minLength": 1, "maxLength": 255},
 )
 LAST_EVENT_ID: Final = Header(
     "Last-Event-ID",

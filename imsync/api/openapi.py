@@ -157,9 +157,7 @@ def _answers(route: Route, schemas: Schemas) -> dict[str, Json]:
     for status, shape in route.answers.items():
         answer: Json = {"description": TITLE[status]}
         if route.streams:
-            # Each `data:` line is one event.
-            line = {"contentMediaType": "application/json", "contentSchema": schemas.of(Event)}
-            answer["content"] = {"text/event-stream": {"schema": {"type": "string", **line}}}
+            answer["content"] = {"text/event-stream": {"schema": _line(schemas.of(Event))}}
         elif shape is not None:
             answer["content"] = {"application/json": {"schema": schemas.of(shape)}}
         if route.tagged:
@@ -168,6 +166,13 @@ def _answers(route: Route, schemas: Schemas) -> dict[str, Json]:
     if any(header.name == "If-None-Match" for header in route.heeds):
         found["304"] = {"description": TITLE[304]}
     return found
+
+
+def _line(event: Json) -> Json:
+    """One event of a stream, as OpenAPI 3.2 has them; a client sees no other ones."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": event}
+    properties = {"id": {"type": "string", "pattern": "^[0-9]+$"}, "data": data}
+    return {"type": "object", "required": ["id", "data"], "properties": properties}
 
 
 def _failures(route: Route, responses: dict[str, Json]) -> dict[str, Json]:

@@ -38,8 +38,8 @@ Number = Annotated[int, BeforeValidator(_digits)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Cursor = Annotated[
     int,
-    BeforeValidator(_given_out),
     Field(ge=0, le=10**15 - 1, description="`next_cursor` of the page before"),
+    BeforeValidator(_given_out),
 ]
 IntegrationName = Annotated[
     str, Field(min_length=1, description="an integration, by its id, slug or name")
