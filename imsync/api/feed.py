@@ -35,9 +35,14 @@ class Feed:
     """Wakes the streams when there is a new event, and ends them all when the daemon stops."""
 
     def __init__(
-        self, db: Database, *, heartbeat: float = HEARTBEAT, patience: float = PATIENCE
+        self,
+        db: Database,
+        *,
+        heartbeat: float = HEARTBEAT,
+        patience: float = PATIENCE,
+        most: int = MOST,
     ) -> None:
-        self.heartbeat, self.patience = heartbeat, patience
+        self.heartbeat, self.patience, self.most = heartbeat, patience, most
         self._db = db
         self._last = 0  # the newest event that is known of
         self._news = asyncio.Event()
@@ -45,13 +50,18 @@ class Feed:
         self._stopped = False
         self._streams: set[asyncio.Timeout] = set()
 
+    @property
+    def count(self) -> int:
+        """How many are watching."""
+        return len(self._streams)
+
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """For as long as one stream runs. Raises Overloaded at first, and Stopped in the middle."""
         if self._stopped:
             raise Overloaded("the daemon is stopping", hint="its next run goes on where it ended")
-        if len(self._streams) >= MOST:
-            raise Overloaded(f"{MOST} are watching already, and no more can")
+        if self.count >= self.most:
+            raise Overloaded(f"{self.most} are watching already, and no more can")
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen(), name="feed")
         scope = asyncio.timeout(None)

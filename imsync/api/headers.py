@@ -42,8 +42,8 @@ IDEMPOTENCY_KEY: Final = Header(
 )
 LAST_EVENT_ID: Final = Header(
     "Last-Event-ID",
-    "go on after this event",
-    {"type": "string", "pattern": "^[0-9]{1,15}$"},
+    "go on after this event; empty is as good as none",
+    {"type": "string", "pattern": "^[0-9]{0,15}$"},
 )
 SIGNATURE: Final = Header(
     "X-PagerDuty-Signature",

@@ -23,6 +23,7 @@ from imsync.cli import (
     rules,
     services,
     status,
+    watch,
 )
 from imsync.cli.options import Everywhere, group
 from imsync.cli.output import DONE, INTERRUPTED, Output, complain, show
@@ -97,6 +98,7 @@ im = group(
                 conflict.restore,
             ],
         ),
+        watch.watch,
         explain.explain,
         plan.plan,
         status.status,

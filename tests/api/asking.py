@@ -19,6 +19,7 @@ from yarl import URL
 
 from imsync.api import app
 from imsync.api.context import Context
+from imsync.api.feed import Feed
 from imsync.daemon import connecting, ids
 from imsync.engine.fleet import Fleet
 from imsync.store.database import Database
@@ -61,7 +62,17 @@ class Api:
     """
 
     def __init__(self, session: aiohttp.ClientSession, server: TestServer) -> None:
-        self._session, self._server = session, server
+        self.session, self._server = session, server
+
+    @property
+    def address(self) -> tuple[str, int]:
+        assert self._server.port is not None  # it has been started
+        return str(self._server.host), self._server.port
+
+    @property
+    def base(self) -> str:
+        host, port = self.address
+        return f"http://{host}:{port}"
 
     async def __call__(
         self,
@@ -76,8 +87,8 @@ class Api:
         if body is not None:
             data = orjson.dumps(body)
             given.setdefault("Content-Type", "application/json")
-        url = URL(f"http://{self._server.host}:{self._server.port}{path}", encoded=True)
-        async with self._session.request(
+        url = URL(self.base + path, encoded=True)
+        async with self.session.request(
             method, url, data=data, headers=given, skip_auto_headers=["Content-Type"]
         ) as answer:
             text = await answer.text()
@@ -86,7 +97,7 @@ class Api:
 
     async def raw(self, method: str, path: str, body: bytes, *headers: bytes) -> Answer:
         """The same for headers that no decent client sends."""
-        reader, writer = await asyncio.open_connection(self._server.host, self._server.port)
+        reader, writer = await asyncio.open_connection(*self.address)
         length = b"Content-Length: %d" % len(body)
         start = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close".encode()
         writer.write(b"\r\n".join([start, length, *headers, b"", body]))
@@ -132,6 +143,7 @@ class House:
     api: Api
     db: Database
     clock: Clock
+    feed: Feed
 
 
 class Nowhere(AbstractResolver):
@@ -171,7 +183,7 @@ async def house_of(path: Path | str = ":memory:") -> AsyncIterator[House]:
         server = TestServer(app.make(context))
         await server.start_server()
         try:
-            yield House(Api(session, server), db, clock)
+            yield House(Api(session, server), db, clock, context.feed)
         finally:
             await server.close()
             await fleet.stop()

@@ -31,12 +31,15 @@ conflicts.values = ["cfl_1", "cfl_2", "cfl_3"]
 dead_letters.values = ["dlq_1", "dlq_2"]
 nowhere.values = ["https://nowhere.invalid"]
 nobody.values = ["nobody"]
+secrets.values = ["u+NEVER-TOLD"]
 
 [parameters]
 "path.name" = { dictionary = "integrations", probability = 0.8 }
 "query.integration" = { dictionary = "integrations", probability = 0.8 }
 "query.incident" = { dictionary = "incidents", probability = 0.8 }
 "body.base_url" = { dictionary = "nowhere" }
+"body.credentials.token" = { dictionary = "secrets" }
+"body.credentials.webhook_secret" = { dictionary = "secrets" }
 # Whether one takes incidents is a matter of how it is configured by then.
 "body.integration" = { dictionary = "nobody" }
 
