@@ -7,7 +7,8 @@ it has shown: the daemon keeps them, so nothing is missed and nothing is told tw
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -44,8 +45,9 @@ async def watch(daemon: Daemon, /, integration: str | None, incident: str | None
     session = click.get_current_context().ensure_object(Session)
     show = printer(as_json=session.format == "json")
     try:
-        async for event in follow(daemon, integration=integration, incident=incident):
-            show(event)
+        async with aclosing(follow(daemon, integration=integration, incident=incident)) as events:
+            async for event in events:
+                show(event)
     except BrokenPipeError:
         leave_the_pipe()
     return Output({}, [])  # to nobody: whoever read us has seen enough
@@ -53,27 +55,30 @@ async def watch(daemon: Daemon, /, integration: str | None, incident: str | None
 
 async def follow(
     daemon: Daemon, *, silence: float = SILENCE, **filters: str | None
-) -> AsyncIterator[Json]:
+) -> AsyncGenerator[Json]:
     """Every event from now on, over as many connections as it takes.
 
     One that is silent for so many seconds is given up. Raises what the daemon refuses with,
     and Unreachable or NoAnswer when it is not there to begin with.
     """
-    last, pause, gone = "", 0.0, False
+    last, pause, gone, begun = "", 0.0, False, False
     while True:
         try:
-            async for sent in _stream(daemon, last, filters, silence=silence):
-                if gone:
-                    say("imsyncd is back: nothing was missed")
-                last, pause, gone = sent.id or last, 0.0, False
-                if sent.data:
-                    yield json.loads(sent.data)
+            async with aclosing(_stream(daemon, last, filters, silence=silence)) as stream:
+                async for sent in stream:
+                    if gone:
+                        say("imsyncd is back: nothing was missed")
+                    elif not begun:
+                        say("watching: Ctrl-C ends it")
+                    last, pause, gone, begun = sent.id or last, 0.0, False, True
+                    if sent.data:
+                        yield json.loads(sent.data)
         except Missed as error:
             say(f"{error}: it goes on with what comes next")
             last, gone = "", False
             continue
         except (Unreachable, NoAnswer) as error:
-            if not last:
+            if not begun:
                 raise
             reason = error
         else:
@@ -87,7 +92,7 @@ async def follow(
 
 async def _stream(
     daemon: Daemon, last: str, filters: dict[str, str | None], *, silence: float
-) -> AsyncIterator[Sent]:
+) -> AsyncGenerator[Sent]:
     """One connection. Raises NoAnswer when it breaks off or falls silent, and what it refuses."""
     headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
     async with daemon.stream("events", headers=headers, **filters) as incoming:

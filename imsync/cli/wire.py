@@ -103,7 +103,7 @@ class UnixSocket:
                 raise self._no_answer(error) from None
             yield Incoming(status, headers, self._pieces(reader, headers))
         finally:
-            writer.close()
+            await _hang_up(writer)
 
     async def _pieces(
         self, reader: StreamReader, headers: Mapping[str, str]
@@ -142,9 +142,13 @@ class UnixSocket:
         except (OSError, EOFError, ValueError) as error:
             raise self._no_answer(error) from None
         finally:
-            writer.close()
-            with suppress(OSError):  # the answer is in, or its loss is told already
-                await writer.wait_closed()
+            await _hang_up(writer)
+
+
+async def _hang_up(writer: StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):  # the answer is in, or its loss is told already
+        await writer.wait_closed()
 
 
 def encode(request: Request) -> bytes:
