@@ -28,7 +28,7 @@ MOST: Final = 100
 
 
 class Stopped(Exception):
-    """Nobody is sent anything any more."""
+    """Nothing more is sent: the daemon stops, or the events cannot be read."""
 
 
 class Feed:

@@ -99,6 +99,9 @@ class Schemas:
             for name, schema in sorted(defined.get("$defs", {}).items())
             if name not in queries
         }
+        for changes in {one.takes.__name__ for one in routes if one.takes and one.partial}:
+            for field in self.components[changes]["properties"].values():
+                field.pop("default", None)  # what is not given stays as it is
         self._queries = {name: defined["$defs"][name] for name in queries}
 
     def of(self, model: Any) -> Json:

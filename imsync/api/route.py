@@ -50,6 +50,11 @@ class Route:
         return self.base + self.path
 
     @property
+    def partial(self) -> bool:
+        """Whether a field that is left out of the body stays as it is."""
+        return self.method == "PATCH"
+
+    @property
     def names(self) -> dict[str, PathName]:
         """The names in its path, and what each is."""
         parts = self.path.split("/")

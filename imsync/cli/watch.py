@@ -27,7 +27,7 @@ SILENCE = 45.0  # seconds without a sign of life, of which there is one every fi
 LONGEST_PAUSE = 2.0  # seconds between attempts to reach a daemon that is gone
 
 
-class Missed(UserError):
+class Missed(Exception):
     """The daemon no longer has what came after the last event that was shown."""
 
 

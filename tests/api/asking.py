@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 from multidict import CIMultiDict
@@ -68,6 +69,11 @@ class Api:
     def address(self) -> tuple[str, int]:
         assert self._server.port is not None  # it has been started
         return str(self._server.host), self._server.port
+
+    @property
+    def routes(self) -> Iterable[web.AbstractRoute]:
+        """What the server serves, whoever declared it."""
+        return self._server.app.router.routes()
 
     @property
     def base(self) -> str:
