@@ -1,6 +1,7 @@
 """GET /events: what happens, as it happens. Server-sent events, each a CloudEvents 1.0 object."""
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,6 +16,8 @@ from imsync.api.parameters import EventQuery, asked
 from imsync.errors import Missed
 from imsync.store import events, incidents, integrations
 from imsync.store.database import Connection
+
+log = logging.getLogger(__name__)
 
 _BATCH: Final = 25
 """Events held at a time for one stream: a note may be 65,000 characters long."""
@@ -51,6 +54,12 @@ async def stream(request: web.Request) -> web.StreamResponse:
     except Stopped:
         _let_go(request)
     except (ConnectionResetError, TimeoutError):
+        _let_go(request, at_once=True)
+    except Exception:
+        if not response.prepared:
+            raise
+        # It is being answered already: all that is left is to break it off, to be resumed.
+        log.exception("a stream of events is broken off")
         _let_go(request, at_once=True)
     return response
 

@@ -101,8 +101,10 @@ def append_of_link(
 
 def span(conn: Connection) -> tuple[int, int]:
     """The number before the oldest event that is kept, and that of the newest."""
+    # Two questions: asked as one, SQLite would go through all of them.
     row = conn.execute(
-        "SELECT COALESCE(MIN(id) - 1, 0), COALESCE(MAX(id), 0) FROM events"
+        "SELECT COALESCE((SELECT MIN(id) FROM events) - 1, 0),"
+        " COALESCE((SELECT MAX(id) FROM events), 0)"
     ).fetchone()
     return int(row[0]), int(row[1])
 

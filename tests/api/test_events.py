@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 import pytest
 
+from imsync.store.database import Connection
 from tests.api import contract
 from tests.town import Town
 
@@ -320,6 +321,21 @@ async def test_a_database_that_cannot_be_read_ends_the_streams_and_not_the_next_
     async with watching(house.api) as stream:
         await declared(house.api)
         assert (await stream.event())["type"] == "imsync.incident.declared"
+
+
+async def test_a_stream_that_fails_in_the_middle_is_broken_off_not_answered_twice(
+    house: House,
+) -> None:
+    await declared(house.api)
+
+    def junk(conn: Connection) -> None:
+        conn.execute("INSERT INTO events (at, type, incident_id, data) VALUES (1, 'x', 1, 'junk')")
+
+    async with watching(house.api) as stream:
+        await house.db.run(junk)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await stream.block()
+    await until(house, lambda: house.feed.count == 0)
 
 
 async def until(house: House, true: Callable[[], bool]) -> None:
