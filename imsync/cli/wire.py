@@ -111,7 +111,9 @@ class UnixSocket:
         try:
             async for piece in read_pieces(reader, headers):
                 yield piece
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError):
+            raise NoAnswer(f"imsyncd at {self.path} hung up") from None
+        except ValueError as error:
             raise self._no_answer(error) from None
 
     def _no_answer(self, error: Exception) -> NoAnswer:
