@@ -80,6 +80,8 @@ async def _follow(
         look = await context.db.read(
             events.after, at, integration_id=integration_id, incident_id=incident_id, limit=_BATCH
         )
+        if look.missed:
+            raise Stopped  # whoever goes on from there is told so
         at = look.read_to
         if look.events:
             await send(encode(look.events, source=context.source))

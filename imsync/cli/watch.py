@@ -72,7 +72,7 @@ async def follow(
                         say("watching: Ctrl-C ends it")
                     last, pause, gone, begun = sent.id or last, 0.0, False, True
                     if sent.data:
-                        yield json.loads(sent.data)
+                        yield _event(sent.data)
         except Missed as error:
             say(f"{error}: it goes on with what comes next")
             last, gone = "", False
@@ -108,6 +108,16 @@ async def _stream(
             except TimeoutError:
                 raise NoAnswer(f"nothing was heard for {silence:g} s") from None
             yield sent
+
+
+def _event(data: str) -> Json:
+    try:
+        event = json.loads(data)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict):
+        raise UserError("what was sent is no event of imsync's: is that imsyncd?")
+    return event
 
 
 async def _refused(incoming: Incoming, *, where: str) -> None:

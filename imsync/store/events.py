@@ -57,10 +57,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Events that pass the filters. `read_to`: nothing up to that number has been left out."""
+    """Events that pass the filters. `read_to`: nothing up to that number has been left out.
+
+    `missed`: but for what was forgotten before anybody had looked at it.
+    """
 
     events: list[Event]
     read_to: int
+    missed: bool
 
 
 def append(
@@ -122,7 +126,8 @@ def after(
     `integration_id`: what came from it or is its own, and what happens to an incident that
     is linked there. At most `limit` events, found among the next WINDOW.
     """
-    end = min(number + WINDOW, span(conn)[1])
+    before, newest = span(conn)
+    end = min(number + WINDOW, newest)
     where, values = ["e.id > ?", "e.id <= ?"], list[object]([number, end])
     if integration_id is not None:
         where.append(
@@ -138,7 +143,8 @@ def after(
         (*values, limit),
     ).fetchall()
     found = [_event(row) for row in rows]
-    return Look(found, found[-1].id if len(found) == limit else max(number, end))
+    read_to = found[-1].id if len(found) == limit else max(number, end)
+    return Look(found, read_to, missed=number < before)
 
 
 def _event(row: Row) -> Event:

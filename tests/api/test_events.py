@@ -219,6 +219,15 @@ async def test_what_is_no_longer_kept_is_not_passed_over_in_silence(house: House
         assert (await stream.event())["id"] == "7"
 
 
+async def test_who_is_so_far_behind_that_something_was_forgotten_is_let_go(house: House) -> None:
+    await declared(house.api)
+    async with watching(house.api) as stream:
+        move = "UPDATE events SET id = id + 10"
+        await house.db.run(lambda conn: conn.execute(move).rowcount)
+        assert await stream.ended()
+    (await house.api("GET", EVENTS, Last_Event_ID="1")).problem(410, "events_missed")
+
+
 async def test_head_tells_what_would_come_and_ends(api: Api) -> None:
     async with asyncio.timeout(SOON):
         answer = await api("HEAD", EVENTS)

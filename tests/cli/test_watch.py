@@ -179,6 +179,17 @@ async def test_a_daemon_that_falls_silent_is_given_up(
     assert "nothing was heard for 0.05 s" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("data", ["{", "[]", "hello"])
+async def test_what_is_no_event_is_told_in_one_line(
+    daemon: FakeDaemon, im: Im, data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers(daemon, web.Response(text=f"data: {data}\n\n", content_type="text/event-stream"))
+    assert await im("watch") == 1
+    assert (
+        "error: what was sent is no event of imsync's: is that imsyncd?" in capsys.readouterr().err
+    )
+
+
 async def test_a_block_that_is_cut_off_was_not_sent() -> None:
     async def pieces() -> Any:
         for piece in (

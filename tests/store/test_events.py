@@ -84,7 +84,12 @@ def test_a_look_is_bounded_and_says_how_far_it_went(conn: sqlite3.Connection) ->
 def test_only_the_last_are_kept_and_no_number_comes_twice(told: sqlite3.Connection) -> None:
     told.execute("UPDATE events SET id = ? WHERE id = 2", (events.KEPT + 1_999,))
     incidents.tell(told, 1, at=NOW, kind="note", text="new")
-    assert texts(told, after=events.KEPT + 1_998) == ["note 2", "new"]
+    look = events.after(told, events.KEPT + 1_998, limit=9)
+    assert ([event.data["text"] for event in look.events], look.missed) == (
+        ["note 2", "new"],
+        False,
+    )
+    assert events.after(told, events.KEPT + 1_997, limit=9).missed
     assert events.span(told) == (events.KEPT + 1_998, events.KEPT + 2_000)
 
 
