@@ -4,6 +4,8 @@
     ├── UserError          a person can put it right      -> message and hint, no traceback
     │   ├── NotFound       ... by naming another          -> 404, exit 4
     │   ├── Stale          ... by looking again           -> 412
+    │   ├── Missed         ... by beginning anew          -> 410
+    │   ├── WrongType      ... by sending another type    -> 415
     │   └── Clash          ... by undoing something first -> 409
     ├── BadSignature       someone else is knocking       -> 401, nothing kept
     ├── Overloaded         we cannot keep it right now    -> 503, the sender tries again
@@ -48,6 +50,18 @@ class Stale(UserError):
     """The thing has changed since the caller looked at it (RFC 9110 §13.1.1)."""
 
     code = "stale"
+
+
+class Missed(UserError):
+    """Where the caller wants to go on is no longer there, or never was."""
+
+    code = "events_missed"
+
+
+class WrongType(UserError):
+    """The body is not of a type that is taken here; the hint says which is."""
+
+    code = "unsupported_media_type"
 
 
 class Clash(UserError):

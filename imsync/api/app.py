@@ -1,5 +1,7 @@
 """The HTTP API: every route on one screen. The same over TCP and over the unix socket."""
 
+from typing import Final
+
 from aiohttp import web
 
 from imsync.api import (
@@ -7,81 +9,196 @@ from imsync.api import (
     daemon,
     dead_letters,
     drift,
+    events,
     incidents,
     integrations,
     links,
     maps,
     oncall,
+    openapi,
     plans,
     rules,
     services,
     webhook_subscription,
     webhooks,
 )
-from imsync.api.bodies import LARGEST
+from imsync.api.answers.conflicts import ToldConflict
+from imsync.api.answers.daemon import DaemonStatus, Health, Kept, SignatureProof
+from imsync.api.answers.drift import Drift
+from imsync.api.answers.incidents import Explanation, Incident, TimelineEntry
+from imsync.api.answers.integrations import (
+    ChangedFieldRule,
+    ChangedIntegration,
+    ChangedLink,
+    ChangedMap,
+    ChangedServiceMapping,
+    DeadLetter,
+    FieldRule,
+    Integration,
+    Link,
+    Map,
+    ServiceMapping,
+    SyncStatus,
+    TestResult,
+)
+from imsync.api.answers.lists import Page
+from imsync.api.answers.oncall import Roster
+from imsync.api.answers.plans import ChangedConflict, Forecast
+from imsync.api.answers.webhooks import InstalledWebhook, WebhookProof, WebhookSubscription
+from imsync.api.bodies import (
+    LARGEST,
+    ConflictAnswer,
+    DriftAnswer,
+    IncidentChanges,
+    Installation,
+    IntegrationChanges,
+    NewIncident,
+    NewIntegration,
+    NewLink,
+    NewMap,
+    NewNote,
+    NewRule,
+    NewServiceMapping,
+)
 from imsync.api.context import CONTEXT, Context
 from imsync.api.errors import errors
+from imsync.api.headers import (
+    DELIVERY,
+    FROM,
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    LAST_EVENT_ID,
+    SIGNATURE,
+)
+from imsync.api.parameters import (
+    ChangeQuery,
+    ConflictQuery,
+    EventQuery,
+    ExplainQuery,
+    IncidentQuery,
+    Listing,
+    OncallQuery,
+)
+from imsync.api.route import delete, get, patch, post, put
+from imsync.errors import (
+    BadSignature,
+    Clash,
+    Gone,
+    Missed,
+    NotFound,
+    Overloaded,
+    Refused,
+    Stale,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 
-BASE = "/api/v1"
+_I: Final = "/integrations/{name}"
+_THERE: Final = (Unavailable, Unknown, Unauthorized, Refused, Gone)
+"""What can be refused because the external side, which is asked meanwhile, refuses it."""
+
+# fmt: off
+ROUTES: Final = (
+    get("/health", daemon.health, Health, base=""),
+    get("/health", daemon.health, Health),
+    get("/status", daemon.status, DaemonStatus),
+    get("/openapi.json", openapi.show, dict),
+    get("/events", events.stream, str, asks=EventQuery, heeds=(LAST_EVENT_ID,), streams=True,
+        fails=(Missed, Overloaded)),
+
+    post("/incidents", incidents.declare, {201: Incident, 200: Incident}, takes=NewIncident,
+         heeds=(FROM, IDEMPOTENCY_KEY), tagged=True, fails=(NotFound, Clash)),
+    get("/incidents", incidents.page, Page[Incident], asks=IncidentQuery),
+    get("/incidents/{id}", incidents.get, Incident, heeds=(IF_NONE_MATCH,), tagged=True),
+    patch("/incidents/{id}", incidents.update, Incident, takes=IncidentChanges,
+          heeds=(FROM, IF_MATCH), tagged=True),
+    get("/incidents/{id}/timeline", incidents.timeline, Page[TimelineEntry], asks=Listing),
+    post("/incidents/{id}/notes", incidents.add_note, {201: TimelineEntry}, takes=NewNote,
+         heeds=(FROM,)),
+    get("/incidents/{id}/explain/{field}", incidents.explain_field, Explanation,
+        asks=ExplainQuery),
+    post("/incidents/{id}/links", links.add, {201: ChangedLink, 200: Forecast}, takes=NewLink,
+         asks=ChangeQuery, heeds=(FROM,), fails=(Clash, *_THERE)),
+    delete("/incidents/{id}/links/{name}", links.remove, ChangedLink | Forecast, asks=ChangeQuery,
+           heeds=(FROM,)),
+
+    post("/integrations", integrations.create, {201: Integration}, takes=NewIntegration,
+         fails=(Clash,)),
+    get("/integrations", integrations.page, Page[Integration], asks=Listing),
+    get(_I, integrations.get, Integration),
+    patch(_I, integrations.change, ChangedIntegration | Forecast, takes=IntegrationChanges,
+          asks=ChangeQuery),
+    delete(_I, integrations.delete, None),
+    post(f"{_I}/test", integrations.test, {200: TestResult}),
+    get(f"{_I}/sync-status", integrations.status, SyncStatus),
+    get(f"{_I}/links", integrations.page_of_links, Page[Link], asks=Listing),
+    get(f"{_I}/plan", plans.show, Forecast),
+    get(f"{_I}/drift", drift.show, Drift),
+    post(f"{_I}/drift", drift.look, {202: Drift}, takes=DriftAnswer, optional=True),
+    get(f"{_I}/oncall", oncall.get, Roster, asks=OncallQuery, fails=_THERE),
+    get(f"{_I}/dead-letters", integrations.page_of_dead_letters, Page[DeadLetter], asks=Listing),
+    post("/dead-letters/{id}/retry", dead_letters.retry, {202: DeadLetter}),
+    delete("/dead-letters/{id}", dead_letters.discard, None),
+
+    get(f"{_I}/field-ownership", rules.page, Page[FieldRule], asks=Listing),
+    get(f"{_I}/field-ownership/{{field}}", rules.get, FieldRule),
+    put(f"{_I}/field-ownership/{{field}}", rules.put, ChangedFieldRule | Forecast, takes=NewRule,
+        asks=ChangeQuery),
+    delete(f"{_I}/field-ownership/{{field}}", rules.delete, ChangedFieldRule | Forecast,
+           asks=ChangeQuery),
+    get(f"{_I}/maps", maps.page, Page[Map], asks=Listing),
+    get(f"{_I}/maps/{{map}}", maps.get, Map),
+    put(f"{_I}/maps/{{map}}", maps.put, ChangedMap | Forecast, takes=NewMap, asks=ChangeQuery),
+    delete(f"{_I}/maps/{{map}}", maps.delete, ChangedMap | Forecast, asks=ChangeQuery),
+    get(f"{_I}/service-mappings", services.page, Page[ServiceMapping], asks=Listing),
+    post(f"{_I}/service-mappings", services.add, {201: ChangedServiceMapping, 200: Forecast},
+         takes=NewServiceMapping, asks=ChangeQuery),
+    delete(f"{_I}/service-mappings/{{id}}", services.remove, ChangedServiceMapping | Forecast,
+           asks=ChangeQuery),
+
+    post(f"{_I}/webhook", webhook_subscription.install,
+         {201: InstalledWebhook, 200: InstalledWebhook}, takes=Installation, optional=True,
+         fails=_THERE),
+    get(f"{_I}/webhook", webhook_subscription.show, WebhookSubscription),
+    post(f"{_I}/webhook/ping", webhook_subscription.ping, {200: WebhookProof}, fails=_THERE),
+    post(f"{_I}/webhook/rotate", webhook_subscription.rotate,
+         {201: InstalledWebhook, 200: InstalledWebhook}, takes=Installation, optional=True,
+         fails=_THERE),
+    post(f"{_I}/webhook/enable", webhook_subscription.enable, {200: WebhookSubscription},
+         fails=_THERE),
+
+    get("/conflicts", conflicts.page, Page[ToldConflict], asks=ConflictQuery),
+    get("/conflicts/{id}", conflicts.get, ToldConflict),
+    post("/conflicts/{id}/resolve", conflicts.resolve, {200: ChangedConflict | Forecast},
+         takes=ConflictAnswer, asks=ChangeQuery, heeds=(FROM,), fails=(Clash,)),
+    post("/conflicts/{id}/ignore", conflicts.ignore, {200: ChangedConflict | Forecast},
+         asks=ChangeQuery, heeds=(FROM,), fails=(Clash,)),
+    post("/conflicts/{id}/restore", conflicts.restore, {200: ChangedConflict | Forecast},
+         asks=ChangeQuery, heeds=(FROM,), fails=(Clash, Stale)),
+
+    post("/webhooks/{integration_id}", webhooks.receive, {202: Kept}, raw=True, asks=None,
+         heeds=(SIGNATURE, DELIVERY), fails=(BadSignature, Overloaded)),
+    post("/webhooks/{integration_id}/test", webhooks.test,
+         {200: SignatureProof, 401: SignatureProof}, raw=True, asks=None, heeds=(SIGNATURE,)),
+)
+# fmt: on
 
 
 def make(context: Context) -> web.Application:
     app = web.Application(middlewares=[errors], client_max_size=LARGEST)
     app[CONTEXT] = context
+    app[openapi.DOCUMENT] = openapi.Document(ROUTES)
     app.add_routes(
-        [
-            web.get("/health", daemon.health),
-            web.get(f"{BASE}/health", daemon.health),
-            web.get(f"{BASE}/status", daemon.status),
-            web.post(f"{BASE}/incidents", incidents.declare),
-            web.get(f"{BASE}/incidents", incidents.page),
-            web.get(f"{BASE}/incidents/{{id}}", incidents.get),
-            web.patch(f"{BASE}/incidents/{{id}}", incidents.update),
-            web.get(f"{BASE}/incidents/{{id}}/timeline", incidents.timeline),
-            web.post(f"{BASE}/incidents/{{id}}/notes", incidents.add_note),
-            web.get(f"{BASE}/incidents/{{id}}/explain/{{field}}", incidents.explain_field),
-            web.post(f"{BASE}/incidents/{{id}}/links", links.add),
-            web.delete(f"{BASE}/incidents/{{id}}/links/{{name}}", links.remove),
-            web.post(f"{BASE}/integrations", integrations.create),
-            web.get(f"{BASE}/integrations", integrations.page),
-            web.get(f"{BASE}/integrations/{{name}}", integrations.get),
-            web.patch(f"{BASE}/integrations/{{name}}", integrations.change),
-            web.delete(f"{BASE}/integrations/{{name}}", integrations.delete),
-            web.post(f"{BASE}/integrations/{{name}}/test", integrations.test),
-            web.get(f"{BASE}/integrations/{{name}}/sync-status", integrations.status),
-            web.get(f"{BASE}/integrations/{{name}}/links", integrations.page_of_links),
-            web.get(
-                f"{BASE}/integrations/{{name}}/dead-letters", integrations.page_of_dead_letters
-            ),
-            web.post(f"{BASE}/dead-letters/{{id}}/retry", dead_letters.retry),
-            web.delete(f"{BASE}/dead-letters/{{id}}", dead_letters.discard),
-            web.get(f"{BASE}/conflicts", conflicts.page),
-            web.get(f"{BASE}/conflicts/{{id}}", conflicts.get),
-            web.post(f"{BASE}/conflicts/{{id}}/resolve", conflicts.resolve),
-            web.post(f"{BASE}/conflicts/{{id}}/ignore", conflicts.ignore),
-            web.post(f"{BASE}/conflicts/{{id}}/restore", conflicts.restore),
-            web.get(f"{BASE}/integrations/{{name}}/field-ownership", rules.page),
-            web.get(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.get),
-            web.put(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.put),
-            web.delete(f"{BASE}/integrations/{{name}}/field-ownership/{{field}}", rules.delete),
-            web.get(f"{BASE}/integrations/{{name}}/maps", maps.page),
-            web.get(f"{BASE}/integrations/{{name}}/maps/{{map}}", maps.get),
-            web.put(f"{BASE}/integrations/{{name}}/maps/{{map}}", maps.put),
-            web.delete(f"{BASE}/integrations/{{name}}/maps/{{map}}", maps.delete),
-            web.get(f"{BASE}/integrations/{{name}}/plan", plans.show),
-            web.get(f"{BASE}/integrations/{{name}}/drift", drift.show),
-            web.post(f"{BASE}/integrations/{{name}}/drift", drift.look),
-            web.get(f"{BASE}/integrations/{{name}}/service-mappings", services.page),
-            web.post(f"{BASE}/integrations/{{name}}/service-mappings", services.add),
-            web.delete(f"{BASE}/integrations/{{name}}/service-mappings/{{id}}", services.remove),
-            web.post(f"{BASE}/integrations/{{name}}/webhook", webhook_subscription.install),
-            web.get(f"{BASE}/integrations/{{name}}/webhook", webhook_subscription.show),
-            web.post(f"{BASE}/integrations/{{name}}/webhook/ping", webhook_subscription.ping),
-            web.post(f"{BASE}/integrations/{{name}}/webhook/rotate", webhook_subscription.rotate),
-            web.post(f"{BASE}/integrations/{{name}}/webhook/enable", webhook_subscription.enable),
-            web.get(f"{BASE}/integrations/{{name}}/oncall", oncall.get),
-            web.post(f"{BASE}/webhooks/{{integration_id}}", webhooks.receive),
-            web.post(f"{BASE}/webhooks/{{integration_id}}/test", webhooks.test),
-        ]
+        web.get(one.url, one.serve)  # and HEAD
+        if one.method == "GET"
+        else web.route(one.method, one.url, one.serve)
+        for one in ROUTES
     )
+    app.on_shutdown.append(_end_streams)
     return app
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[CONTEXT].feed.stop()

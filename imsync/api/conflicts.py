@@ -6,15 +6,10 @@ from typing import Any
 from aiohttp import web
 
 from imsync.api import plans, shapes
-from imsync.api.bodies import (
-    ConflictAnswer,
-    actor_of,
-    cursor_of,
-    limit_of,
-    read,
-    words_of,
-)
+from imsync.api.bodies import ConflictAnswer, read
 from imsync.api.context import context_of
+from imsync.api.headers import actor_of
+from imsync.api.parameters import ConflictQuery, asked
 from imsync.core.fields import Instant
 from imsync.engine import explain, review
 from imsync.engine.explain import Told
@@ -25,21 +20,23 @@ from imsync.store.database import Connection
 
 
 async def page(request: web.Request) -> web.Response:
-    context, limit = context_of(request), limit_of(request)
-    incident = request.query.get("incident")
+    """The conflicts, the newest first."""
+    context, query = context_of(request), asked(request, ConflictQuery)
+    incident, limit = query.incident, query.limit
     rows = await context.db.read(
         page_of,
-        integration=request.query.get("integration"),
+        integration=query.integration,
         limit=limit + 1,
-        before=cursor_of(request),
-        incident_id=incidents.number_of(incident) if incident else None,
-        status=words_of(request, "status", ["pending", "resolved", "ignored"]),
+        before=query.cursor,
+        incident_id=incidents.number_of(incident) if incident is not None else None,
+        status=query.status,
         now=context.now(),
     )
     return shapes.page(rows, shapes.told, limit=limit, cursor=lambda row: row.conflict.id)
 
 
 async def get(request: web.Request) -> web.Response:
+    """A conflict: both values, who set them, and what was decided."""
     context, number = context_of(request), conflicts.number_of(request.match_info["id"])
     return shapes.answer(shapes.told(await context.db.read(told, number, now=context.now())))
 
@@ -53,10 +50,12 @@ async def resolve(request: web.Request) -> web.Response:
 
 
 async def ignore(request: web.Request) -> web.Response:
+    """Let both sides of a pending conflict keep what they have."""
     return await _answered(request, review.ignore)
 
 
 async def restore(request: web.Request) -> web.Response:
+    """Bring back what lost in a conflict, as a fresh edit on both sides."""
     return await _answered(request, review.restore)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from imsync.api.feed import Feed
 from imsync.core.fields import Instant
 from imsync.engine.fleet import Fleet
 from imsync.engine.foreseen import Forecast
@@ -30,6 +31,15 @@ class Context:
     sandbox: Callable[[], Mapping[str, Any]] | None = None
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     plans: dict[str, Forecast] = field(default_factory=dict)  # the last that were shown
+    feed: Feed = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.feed = Feed(self.db)
+
+    @property
+    def source(self) -> str:
+        """Which daemon an event is from: the web address that it is known by, if it has one."""
+        return self.public_url or "imsync"
 
     def remember(self, forecast: Forecast) -> None:
         """Keep what was shown, to say what differs when it is no longer so."""

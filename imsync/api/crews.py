@@ -4,7 +4,7 @@ from aiohttp import web
 
 from imsync.api.context import context_of
 from imsync.engine.fleet import Crew
-from imsync.errors import UserError
+from imsync.errors import Clash
 from imsync.store import integrations
 from imsync.store.integrations import Integration
 
@@ -12,12 +12,12 @@ from imsync.store.integrations import Integration
 async def crew_of(request: web.Request) -> tuple[Integration, Crew]:
     """The crew at work, or for a disabled integration one that only asks.
 
-    Raises NotFound, Clash, and UserError where there is no token to ask with.
+    Raises NotFound, and Clash where there is no token to ask with.
     """
     context = context_of(request)
     integration = await context.db.read(integrations.named, request.match_info["name"])
     if integration.token is None:
-        raise UserError(
+        raise Clash(
             f"{integration.slug} has no token to ask with",
             hint=f"`im integration configure {integration.slug} --token-file FILE`",
         )

@@ -13,11 +13,13 @@ from imsync.store.database import Connection
 
 
 async def health(request: web.Request) -> web.Response:
+    """That the daemon is there."""
     now = context_of(request).now()
     return shapes.answer({"status": "healthy", "timestamp": shapes.time(now)})
 
 
 async def status(request: web.Request) -> web.Response:
+    """How the daemon is, and what waits in it."""
     context = context_of(request)
     counted = await context.db.read(count)
     body = {

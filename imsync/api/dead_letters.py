@@ -9,6 +9,7 @@ from imsync.store import dead_letters
 
 
 async def retry(request: web.Request) -> web.Response:
+    """Try it again as if for the first time; if it fails, there will be another letter."""
     context = context_of(request)
     number = dead_letters.number_of(request.match_info["id"])
     letter = await context.db.run(answers.retry, number, now=context.now())
@@ -17,6 +18,7 @@ async def retry(request: web.Request) -> web.Response:
 
 
 async def discard(request: web.Request) -> web.Response:
+    """Let it go. Its field stands as it is until either side changes."""
     number = dead_letters.number_of(request.match_info["id"])
     await context_of(request).db.run(answers.discard, number)
     return web.Response(status=204)

@@ -1,7 +1,7 @@
 """Errors become answers here, once: RFC 9457 problem details, with a code that never changes."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import orjson
@@ -12,10 +12,12 @@ from imsync.errors import (
     Clash,
     ExternalError,
     ImsyncError,
+    Missed,
     NotFound,
     Overloaded,
     Stale,
     UserError,
+    WrongType,
 )
 from imsync.store.database import DatabaseError
 
@@ -26,6 +28,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _STATUS: Final[dict[type[ImsyncError], int]] = {
     NotFound: 404,
     Stale: 412,
+    Missed: 410,
+    WrongType: 415,
     Clash: 409,
     UserError: 400,
     BadSignature: 401,
@@ -34,18 +38,39 @@ _STATUS: Final[dict[type[ImsyncError], int]] = {
 }
 """The first that fits; more particular errors stand before their parents."""
 
-_TITLE: Final = {
+TITLE: Final = {
+    200: "As asked",
+    201: "Made",
+    202: "Taken, and done later",
+    204: "Done",
+    304: "It is still what was seen before",
     400: "The request makes no sense as it stands",
     401: "The sender could not be proved",
     404: "Not found",
     405: "Method not allowed",
     409: "It contradicts what is there",
+    410: "No longer there",
     412: "It has changed meanwhile",
     413: "Too large",
+    415: "Of a type that is not taken",
     500: "A bug in imsync",
     502: "The external system could not do it",
     503: "Not now",
 }
+
+
+OWN: Final = {
+    "no_such_route": 404,
+    "method_not_allowed": 405,
+    "too_large": 413,
+    "bug": 500,
+    "database_failed": 503,
+}
+"""The codes of what fails before any handler has its turn, or without anybody's purpose."""
+
+
+def status_of(kind: type[ImsyncError]) -> int:
+    return next(status for known, status in _STATUS.items() if issubclass(kind, known))
 
 
 def problem(
@@ -54,7 +79,7 @@ def problem(
     """A problem+json answer."""
     body = {
         "type": "about:blank",
-        "title": _TITLE.get(status, "It did not work"),
+        "title": TITLE.get(status, "It did not work"),
         "status": status,
         "detail": detail,
         "code": code,
@@ -74,7 +99,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except ImsyncError as error:
-        status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
+        status = status_of(type(error))
         headers = {"Retry-After": "1"} if status == 503 else None
         return problem(status, str(error), code=error.code, hint=error.hint, headers=headers)
     except web.HTTPException as error:
@@ -95,17 +120,25 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return problem(500, "imsync failed on this request", code="bug", hint="see its log")
 
 
-def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.Response:
-    match error.status:
-        case 404:
+def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
+    match error:
+        case web.HTTPMethodNotAllowed():
+            return _wrong_method(request, error.allowed_methods)
+        case web.HTTPNotFound():
             detail, code = f"there is nothing at {request.path}", "no_such_route"
-        case 405:
-            allowed = ", ".join(sorted(getattr(error, "allowed_methods", ())))
-            detail = f"{request.method} is not among what {request.path} takes: {allowed}"
-            code = "method_not_allowed"
-        case 413:
+            hint = "GET /api/v1/openapi.json tells all there is"
+        case web.HTTPRequestEntityTooLarge():
             detail, code = "the body is larger than is taken here", "too_large"
+            hint = "a body has at most 262,144 bytes"
         case _:
-            detail, code = error.reason, "http_error"
-    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-    return problem(error.status, detail, code=code, headers=headers)
+            detail, code, hint = error.reason, UserError.code, ""
+    return problem(error.status, detail, code=code, hint=hint)
+
+
+def _wrong_method(request: web.Request, methods: Iterable[str]) -> web.StreamResponse:
+    """OPTIONS is answered everywhere, by what may be asked there; anything else is refused."""
+    allowed = ", ".join(sorted({*methods, "OPTIONS"}))
+    if request.method == "OPTIONS":
+        return web.Response(status=204, headers={"Allow": allowed})
+    detail = f"{request.method} is not among what {request.path} takes: {allowed}"
+    return problem(405, detail, code="method_not_allowed", headers={"Allow": allowed})

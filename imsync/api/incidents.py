@@ -6,23 +6,21 @@ from typing import Any
 from aiohttp import web
 
 from imsync.api import shapes
-from imsync.api.bodies import (
-    IncidentChanges,
-    NewIncident,
-    NewNote,
-    actor_of,
+from imsync.api.answers.incidents import Incident as Shape
+from imsync.api.bodies import IncidentChanges, NewIncident, NewNote, given, read
+from imsync.api.context import context_of
+from imsync.api.headers import actor_of, etag, has_seen, key_of, version_of
+from imsync.api.parameters import (
+    ExplainQuery,
+    IncidentQuery,
+    asked,
     cursor_of,
     field_of,
-    given,
     limit_of,
-    read,
-    version_of,
-    words_of,
 )
-from imsync.api.context import context_of
-from imsync.core.fields import Field, Instant, Severity, Status
+from imsync.core.fields import Field, Instant
 from imsync.engine import edits, explain
-from imsync.errors import Clash, UserError
+from imsync.errors import Clash
 from imsync.store import incidents, integrations, links
 from imsync.store.database import Connection
 from imsync.store.incidents import Incident
@@ -31,11 +29,12 @@ _FIELDS = tuple(field.value for field in Field)
 
 
 async def declare(request: web.Request) -> web.Response:
-    """201 with the incident; 200 with the same one when its Idempotency-Key was used before."""
+    """Declare an incident.
+
+    201 with the incident; 200 with the same one when its Idempotency-Key was used before.
+    """
     context, body = context_of(request), await read(request, NewIncident)
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= 255 and key.isprintable()):
-        raise UserError("an Idempotency-Key has 1 to 255 printable characters")
+    key = key_of(request)
     fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
     shape, fresh = await context.db.run(
         declare_once,
@@ -50,15 +49,17 @@ async def declare(request: web.Request) -> web.Response:
 
 
 async def page(request: web.Request) -> web.Response:
-    context, limit = context_of(request), limit_of(request)
+    """The incidents, the newest first."""
+    context, query = context_of(request), asked(request, IncidentQuery)
+    limit = query.limit
     rows = await context.db.read(
         page_of,
         limit=limit + 1,
-        before=cursor_of(request),
-        status=words_of(request, "status", [status.value for status in Status]),
-        severity=words_of(request, "severity", [severity.value for severity in Severity]),
-        integration=request.query.get("integration"),
-        organization_id=request.query.get("organization_id"),
+        before=query.cursor,
+        status=query.status,
+        severity=query.severity,
+        integration=query.integration,
+        organization_id=query.organization_id,
     )
     return shapes.page(
         rows, lambda row: row, limit=limit, cursor=lambda row: incidents.number_of(row["id"])
@@ -66,11 +67,17 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def get(request: web.Request) -> web.Response:
+    """An incident, and where it stands."""
     number = incidents.number_of(request.match_info["id"])
-    return _one(await context_of(request).db.read(shape_of, number))
+    shape = await context_of(request).db.read(shape_of, number)
+    tag = _tag(shape)
+    if has_seen(request, tag):
+        return web.Response(status=304, headers={"ETag": tag})
+    return _one(shape)
 
 
 async def update(request: web.Request) -> web.Response:
+    """Edit an incident: only what is given, and it goes to where the incident is linked."""
     context, body = context_of(request), await read(request, IncidentChanges)
     number = incidents.number_of(request.match_info["id"])
     values = given(body)
@@ -88,6 +95,7 @@ async def update(request: web.Request) -> web.Response:
 
 
 async def add_note(request: web.Request) -> web.Response:
+    """Add a remark to an incident's timeline."""
     context, body = context_of(request), await read(request, NewNote)
     entry = await context.db.run(
         edits.note,
@@ -100,6 +108,7 @@ async def add_note(request: web.Request) -> web.Response:
 
 
 async def timeline(request: web.Request) -> web.Response:
+    """What happened to an incident, in the order in which we learnt of it."""
     context, limit = context_of(request), limit_of(request)
     number = incidents.number_of(request.match_info["id"])
     rows = await context.db.read(
@@ -116,14 +125,19 @@ async def explain_field(request: web.Request) -> web.Response:
         explain.explain,
         number,
         field,
-        integration=request.query.get("integration"),
+        integration=asked(request, ExplainQuery).integration,
         now=context.now(),
     )
     return shapes.answer(shapes.explanation(number, field, edit, found))
 
 
-def _one(shape: dict[str, Any], *, status: int = 200) -> web.Response:
-    return shapes.answer(shape, status=status, headers={"ETag": f'"{shape["version"]}"'})
+def _one(shape: Shape, *, status: int = 200) -> web.Response:
+    return shapes.answer(shape, status=status, headers={"ETag": _tag(shape)})
+
+
+def _tag(shape: Shape) -> str:
+    """The ETag: where an incident is linked is no edit of it, but part of what is shown."""
+    return etag(shape["version"], repr(shape["links"]))
 
 
 # Units of work.
@@ -137,7 +151,7 @@ def declare_once(
     fingerprint: str,
     by: str | None,
     now: Instant,
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[Shape, bool]:
     """Declare, but for a key that was used before. Raises Clash when it was for another body."""
     if key is not None and (used := incidents.declared_with(conn, key)):
         number, before = used
@@ -161,19 +175,15 @@ def declare_once(
     return _shape(conn, incident), True
 
 
-def updated(
-    conn: Connection, number: int, values: dict[Field, Any], /, **how: Any
-) -> dict[str, Any]:
+def updated(conn: Connection, number: int, values: dict[Field, Any], /, **how: Any) -> Shape:
     return _shape(conn, edits.update(conn, number, values, **how))
 
 
-def shape_of(conn: Connection, number: int) -> dict[str, Any]:
+def shape_of(conn: Connection, number: int) -> Shape:
     return _shape(conn, incidents.get(conn, number))
 
 
-def page_of(
-    conn: Connection, /, *, integration: str | None, **filters: Any
-) -> list[dict[str, Any]]:
+def page_of(conn: Connection, /, *, integration: str | None, **filters: Any) -> list[Shape]:
     id_ = integrations.named(conn, integration).id if integration else None
     return [_shape(conn, row) for row in incidents.page(conn, integration_id=id_, **filters)]
 
@@ -185,7 +195,7 @@ def timeline_of(
     return incidents.timeline(conn, number, limit=limit, after=after)
 
 
-def _shape(conn: Connection, incident: Incident) -> dict[str, Any]:
+def _shape(conn: Connection, incident: Incident) -> Shape:
     slugs = {one.id: one.slug for one in integrations.every(conn)}
     linked = [(link, slugs[link.integration_id]) for link in links.of_incident(conn, incident.id)]
     return shapes.incident(incident, linked)

@@ -7,15 +7,11 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from imsync.api import plans, shapes
-from imsync.api.bodies import (
-    IntegrationChanges,
-    NewIntegration,
-    cursor_of,
-    given,
-    limit_of,
-    read,
-)
+from imsync.api.answers.integrations import Integration as Shape
+from imsync.api.answers.integrations import Link
+from imsync.api.bodies import IntegrationChanges, NewIntegration, given, read
 from imsync.api.context import Context, context_of
+from imsync.api.parameters import cursor_of, limit_of
 from imsync.connectors.base import Check
 from imsync.engine import checkup, configure, installing
 from imsync.engine.carry_out import view
@@ -29,6 +25,7 @@ _MAY_BE_EMPTY = ("organization_id", "from_email", "default_service")
 
 
 async def create(request: web.Request) -> web.Response:
+    """Configure a new integration, and set it to work."""
     context, body = context_of(request), await read(request, NewIntegration)
     made = await context.db.run(
         configure.create,
@@ -87,6 +84,7 @@ def _told(name: str, secret: SecretStr | None) -> str | None:
 
 
 async def page(request: web.Request) -> web.Response:
+    """The integrations, by their slugs."""
     context, limit, start = context_of(request), limit_of(request), cursor_of(request) or 0
     rows = (await context.db.read(integrations.every))[start : start + limit + 1]
     shown = [await _shape(context, row) for row in rows]
@@ -94,11 +92,13 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def get(request: web.Request) -> web.Response:
+    """An integration as it is configured."""
     context = context_of(request)
     return shapes.answer(await _shape(context, await _named(request)))
 
 
 async def delete(request: web.Request) -> web.Response:
+    """Forget an integration and its links; incidents stay on both sides."""
     context, integration = context_of(request), await _named(request)
     # Its loops first: none is to find it gone in the middle of a step.
     await context.fleet.dismiss(integration.id)
@@ -134,6 +134,7 @@ async def test(request: web.Request) -> web.Response:
 
 
 async def status(request: web.Request) -> web.Response:
+    """Is it in sync? What is pending, how long edits take, and what is not well."""
     context, integration = context_of(request), await _named(request)
     crew = context.fleet.crew(integration.id)
     trouble = crew.account.trouble if crew else None
@@ -149,6 +150,7 @@ async def status(request: web.Request) -> web.Response:
 
 
 async def page_of_links(request: web.Request) -> web.Response:
+    """What each linked incident stands at, field by field, the newest link first."""
     context, integration, limit = context_of(request), await _named(request), limit_of(request)
     rows = await context.db.read(
         links_of, integration.id, limit=limit + 1, before=cursor_of(request)
@@ -157,6 +159,7 @@ async def page_of_links(request: web.Request) -> web.Response:
 
 
 async def page_of_dead_letters(request: web.Request) -> web.Response:
+    """What was given up on, the newest first."""
     context, integration, limit = context_of(request), await _named(request), limit_of(request)
     rows = await context.db.read(
         dead_letters.page, integration.id, limit=limit + 1, before=cursor_of(request)
@@ -168,7 +171,7 @@ async def _named(request: web.Request) -> Integration:
     return await context_of(request).db.read(integrations.named, request.match_info["name"])
 
 
-async def _shape(context: Context, row: Integration) -> dict[str, Any]:
+async def _shape(context: Context, row: Integration) -> Shape:
     secrets = await context.db.read(integrations.secrets, row.id)
     url = context.public_url or f"http://{context.listen}"
     return shapes.integration(row, has_secret=bool(secrets), public_url=url)
@@ -179,7 +182,7 @@ async def _shape(context: Context, row: Integration) -> dict[str, Any]:
 
 def links_of(
     conn: Connection, integration_id: str, *, limit: int, before: int | None
-) -> list[shapes.Shape]:
+) -> list[Link]:
     return [
         shapes.link(view(conn, row.id), links.fields(conn, row.id), outbox.owed(conn, row.id))
         for row in links.page(conn, integration_id, limit=limit, before=before)

@@ -3,11 +3,13 @@
 from aiohttp import web
 
 from imsync.api import plans, shapes
-from imsync.api.bodies import NewLink, actor_of, read
+from imsync.api.answers.integrations import Link
+from imsync.api.bodies import NewLink, read
 from imsync.api.context import context_of
+from imsync.api.headers import actor_of
 from imsync.engine import by_hand
 from imsync.engine.carry_out import view
-from imsync.errors import UserError
+from imsync.errors import Clash, UserError
 from imsync.store import incidents, integrations, links, outbox
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
@@ -27,7 +29,7 @@ async def add(request: web.Request) -> web.Response:
     snapshot = await by_hand.look(crew.account, external_id)
     by, now = actor_of(request), context.now()
 
-    def work(conn: Connection) -> shapes.Shape:
+    def work(conn: Connection) -> Link:
         current = integrations.get(conn, integration.id)
         return shape(conn, by_hand.link(conn, number, current, snapshot, by=by, now=now).id)
 
@@ -40,7 +42,7 @@ async def remove(request: web.Request) -> web.Response:
     number, name = incidents.number_of(request.match_info["id"]), request.match_info["name"]
     by, now = actor_of(request), context_of(request).now()
 
-    def work(conn: Connection) -> shapes.Shape:
+    def work(conn: Connection) -> Link:
         integration = integrations.named(conn, name)
         return shape(conn, by_hand.unlink(conn, number, integration, by=by, now=now).id)
 
@@ -54,18 +56,18 @@ async def remove(request: web.Request) -> web.Response:
 def linkable(conn: Connection, number: int, *, name: str, external_id: str) -> Integration:
     """The integration, if the two can be linked in it as far as is known without asking there.
 
-    Raises NotFound, Clash, and UserError where nobody can be asked.
+    Raises NotFound, and Clash: also where nobody can be asked.
     """
     incidents.get(conn, number)
     integration = integrations.named(conn, name)
     by_hand.must_be_free(conn, number, integration, external_id)
     if integration.token is None:
-        raise UserError(
+        raise Clash(
             f"{integration.slug} has no token: nothing can be looked at there",
             hint=f"`im integration configure {integration.slug} --token-file FILE`",
         )
     return integration
 
 
-def shape(conn: Connection, link_id: int) -> shapes.Shape:
+def shape(conn: Connection, link_id: int) -> Link:
     return shapes.link(view(conn, link_id), links.fields(conn, link_id), outbox.owed(conn, link_id))

@@ -5,6 +5,7 @@ from aiohttp import web
 from imsync.api import plans, shapes
 from imsync.api.bodies import NewMap, read
 from imsync.api.context import context_of
+from imsync.api.parameters import cursor_of, limit_of
 from imsync.connectors import TRANSLATIONS
 from imsync.core.maps import Pairs
 from imsync.engine import maps
@@ -13,11 +14,15 @@ from imsync.store.database import Connection
 
 
 async def page(request: web.Request) -> web.Response:
+    """The maps of values that can be set."""
     found = await context_of(request).db.read(maps_of, request.match_info["name"])
-    return shapes.answer({"items": found, "next_cursor": None})
+    return shapes.page_of_all(
+        found, lambda row: row, limit=limit_of(request), start=cursor_of(request)
+    )
 
 
 async def get(request: web.Request) -> web.Response:
+    """A map of values as it is in force, each way."""
     name, map_ = request.match_info["name"], request.match_info["map"]
     return shapes.answer(await context_of(request).db.read(map_of, name, map_))
 

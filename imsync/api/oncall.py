@@ -8,14 +8,16 @@ from aiohttp import web
 from imsync.api import shapes
 from imsync.api.context import context_of
 from imsync.api.crews import crew_of
+from imsync.api.parameters import OncallQuery, asked
 from imsync.errors import UserError
 from imsync.store.oncall import Shift
 
 
 async def get(request: web.Request) -> web.Response:
     """By `schedule_id`, or for an `escalation_policy` (its name or id)."""
-    schedule_id = request.query.get("schedule_id", "").strip()
-    policy = request.query.get("escalation_policy", "").strip()
+    query = asked(request, OncallQuery)
+    schedule_id = (query.schedule_id or "").strip()
+    policy = (query.escalation_policy or "").strip()
     if bool(schedule_id) == bool(policy):
         hint = "for example ?schedule_id=PABC123, or ?escalation_policy=Platform"
         raise UserError("give either `schedule_id` or `escalation_policy`", hint=hint)

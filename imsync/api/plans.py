@@ -1,14 +1,14 @@
 """/integrations/{i}/plan, and what every change of rules shares: ?dry_run=true and ?plan=ID."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 
 from imsync.api import shapes
-from imsync.api.bodies import flag_of
 from imsync.api.context import context_of
+from imsync.api.parameters import ChangeQuery, asked
 from imsync.core.fields import Instant
 from imsync.engine import forecast
 from imsync.engine.foreseen import Forecast
@@ -33,7 +33,7 @@ class Changed(Generic[T]):
     forecast: Forecast
     dry_run: bool
 
-    def answer(self, shape: shapes.Shape, *, status: int = 200) -> web.Response:
+    def answer(self, shape: Mapping[str, Any], *, status: int = 200) -> web.Response:
         """The thing as it now is, with the effect that the change had; or what would come of it."""
         effect = shapes.forecast(self.forecast, dry_run=self.dry_run)
         if self.dry_run:
@@ -47,21 +47,21 @@ async def change(request: web.Request, name: str, work: Callable[[Connection], T
 
     Raises UserError, and PlanChanged when it would lead to something else than `plan`.
     """
-    context, dry_run = context_of(request), flag_of(request, "dry_run")
+    context, query = context_of(request), asked(request, ChangeQuery)
     result, found = await context.db.run(
         forecast.change,
         name,
         work,
-        dry_run=dry_run,
-        expected=request.query.get("plan"),
+        dry_run=query.dry_run,
+        expected=query.plan,
         shown=context.plans,
         now=context.now(),
     )
-    if dry_run:
+    if query.dry_run:
         context.remember(found)
     else:
         context.fleet.ring()
-    return Changed(result, found, dry_run)
+    return Changed(result, found, query.dry_run)
 
 
 # Units of work.

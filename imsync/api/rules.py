@@ -1,12 +1,12 @@
 """/integrations/{i}/field-ownership: who owns which field."""
 
-from typing import Any
-
 from aiohttp import web
 
 from imsync.api import plans, shapes
-from imsync.api.bodies import NewRule, field_of, read
+from imsync.api.answers.integrations import FieldRule
+from imsync.api.bodies import NewRule, read
 from imsync.api.context import context_of
+from imsync.api.parameters import cursor_of, field_of, limit_of
 from imsync.core.fields import Field, Instant
 from imsync.core.merge import Rule
 from imsync.engine import rules
@@ -15,11 +15,15 @@ from imsync.store.database import Connection
 
 
 async def page(request: web.Request) -> web.Response:
+    """Who owns each field."""
     found = await context_of(request).db.read(rules_of, request.match_info["name"])
-    return shapes.answer({"items": found, "next_cursor": None})
+    return shapes.page_of_all(
+        found, lambda row: row, limit=limit_of(request), start=cursor_of(request)
+    )
 
 
 async def get(request: web.Request) -> web.Response:
+    """Who owns a field."""
     field = field_of(request)
     found = await context_of(request).db.read(rules_of, request.match_info["name"])
     return shapes.answer(next(rule for rule in found if rule["field"] == field))
@@ -47,7 +51,7 @@ async def delete(request: web.Request) -> web.Response:
 # Units of work.
 
 
-def rules_of(conn: Connection, name: str) -> list[dict[str, Any]]:
+def rules_of(conn: Connection, name: str) -> list[FieldRule]:
     id_ = integrations.named(conn, name).id
     own = integrations.set_rules(conn, id_)
     return [
@@ -56,19 +60,17 @@ def rules_of(conn: Connection, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def set_rule(
-    conn: Connection, name: str, field: Field, rule: Rule, *, now: Instant
-) -> dict[str, Any]:
+def set_rule(conn: Connection, name: str, field: Field, rule: Rule, *, now: Instant) -> FieldRule:
     rules.set_rule(conn, integrations.named(conn, name), field, rule, now=now)
     return _shape(field, rule, default=False)
 
 
-def delete_rule(conn: Connection, name: str, field: Field, *, now: Instant) -> dict[str, Any]:
+def delete_rule(conn: Connection, name: str, field: Field, *, now: Instant) -> FieldRule:
     default = rules.delete_rule(conn, integrations.named(conn, name), field, now=now)
     return _shape(field, default, default=True)
 
 
-def _shape(field: Field, rule: Rule, *, default: bool) -> dict[str, Any]:
+def _shape(field: Field, rule: Rule, *, default: bool) -> FieldRule:
     return {
         "field": field,
         "owner": rule.owner,

@@ -3,8 +3,10 @@
 from aiohttp import web
 
 from imsync.api import plans, shapes
+from imsync.api.answers.integrations import ServiceMapping
 from imsync.api.bodies import NewServiceMapping, read
 from imsync.api.context import context_of
+from imsync.api.parameters import cursor_of, limit_of
 from imsync.engine import services as mappings
 from imsync.store import integrations, services
 from imsync.store.database import Connection
@@ -12,8 +14,9 @@ from imsync.store.services import Mapping
 
 
 async def page(request: web.Request) -> web.Response:
+    """Which services come in as what, and where incidents of a type go."""
     found = await context_of(request).db.read(mappings_of, request.match_info["name"])
-    return shapes.answer({"items": found, "next_cursor": None})
+    return shapes.page_of_all(found, _shape, limit=limit_of(request), start=cursor_of(request))
 
 
 async def add(request: web.Request) -> web.Response:
@@ -43,12 +46,11 @@ async def remove(request: web.Request) -> web.Response:
 # Units of work.
 
 
-def mappings_of(conn: Connection, name: str) -> list[shapes.Shape]:
-    id_ = integrations.named(conn, name).id
-    return [_shape(one) for one in services.every(conn, id_)]
+def mappings_of(conn: Connection, name: str) -> list[Mapping]:
+    return services.every(conn, integrations.named(conn, name).id)
 
 
-def _shape(mapping: Mapping) -> shapes.Shape:
+def _shape(mapping: Mapping) -> ServiceMapping:
     return {
         "id": services.public_id(mapping.id),
         "pd_service": mapping.service_id,

@@ -1,21 +1,26 @@
-"""What goes out: rows as JSON. The shapes are a contract (docs: the API reference)."""
+"""What goes out: rows as JSON. The shapes are a contract: `answers` declares them."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 import orjson
 from aiohttp import web
 
+from imsync.api.answers import conflicts as of_conflicts
+from imsync.api.answers import incidents as of_incidents
+from imsync.api.answers import integrations as of_integrations
+from imsync.api.answers import plans as of_plans
+from imsync.api.answers.events import Event as CloudEvent
 from imsync.core.fields import NEVER, Edit, Field, Known, Value
 from imsync.engine.carry_out import View
 from imsync.engine.explain import Explanation, Told, state_of
-from imsync.engine.foreseen import Forecast
+from imsync.engine.foreseen import Change, Forecast
 from imsync.store import conflicts, dead_letters, incidents
 from imsync.store.conflicts import Conflict
 from imsync.store.dead_letters import DeadLetter
+from imsync.store.events import Event
 from imsync.store.incidents import Incident, TimelineEntry
 from imsync.store.integrations import Integration
 from imsync.store.links import FieldState, Link
@@ -27,13 +32,22 @@ Shape = dict[str, Any]
 def answer(
     body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(body), status=status, content_type="application/json", headers=headers
-    )
+    return raw(orjson.dumps(body), status=status, headers=headers)
+
+
+def raw(
+    body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """An answer that is JSON already."""
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 
 def page(
-    rows: Sequence[R], shape: Callable[[R], Shape], *, limit: int, cursor: Callable[[R], int]
+    rows: Sequence[R],
+    shape: Callable[[R], Mapping[str, Any]],
+    *,
+    limit: int,
+    cursor: Callable[[R], int],
 ) -> web.Response:
     """A list: `rows` holds one more than `limit` when there is a next page."""
     shown = rows[:limit]
@@ -46,6 +60,21 @@ def page(
     )
 
 
+def page_of_all(
+    rows: Sequence[R], shape: Callable[[R], Mapping[str, Any]], *, limit: int, start: int | None
+) -> web.Response:
+    """A part of a list that is short enough to be at hand whole; its cursors count items."""
+    first = start or 0
+    rest = rows[first : first + limit + 1]
+    return page(rest, shape, limit=limit, cursor=lambda _: first + limit)
+
+
+@overload
+def time(at: int) -> str: ...
+@overload
+def time(at: None) -> None: ...
+@overload
+def time(at: int | None) -> str | None: ...
 def time(at: int | None) -> str | None:
     """RFC 3339 in UTC with milliseconds."""
     if at is None:
@@ -54,9 +83,9 @@ def time(at: int | None) -> str | None:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1000:03d}Z"
 
 
-def incident(row: Incident, links: Sequence[tuple[Link, str]]) -> Shape:
+def incident(row: Incident, links: Sequence[tuple[Link, str]]) -> of_incidents.Incident:
     """`links`: each with its integration's slug."""
-    return {
+    shape = {
         "id": incidents.public_id(row.id),
         **{field.value: row[field] for field in Field},
         "incident_type": row.incident_type,
@@ -74,9 +103,10 @@ def incident(row: Incident, links: Sequence[tuple[Link, str]]) -> Shape:
             for link, slug in links
         ],
     }
+    return cast(of_incidents.Incident, shape)  # the schema refuses one without a title
 
 
-def timeline_entry(row: TimelineEntry) -> Shape:
+def timeline_entry(row: TimelineEntry) -> of_incidents.TimelineEntry:
     return {
         "id": row.id,
         "at": time(row.at),
@@ -90,7 +120,9 @@ def timeline_entry(row: TimelineEntry) -> Shape:
     }
 
 
-def integration(row: Integration, *, has_secret: bool, public_url: str) -> Shape:
+def integration(
+    row: Integration, *, has_secret: bool, public_url: str
+) -> of_integrations.Integration:
     """Credentials are never answered back, only that they are there."""
     return {
         "id": row.id,
@@ -118,7 +150,9 @@ def integration(row: Integration, *, has_secret: bool, public_url: str) -> Shape
     }
 
 
-def link(view: View, states: Mapping[Field, FieldState], owed: Mapping[str, str]) -> Shape:
+def link(
+    view: View, states: Mapping[Field, FieldState], owed: Mapping[str, str]
+) -> of_integrations.Link:
     row = view.link
     return {
         "id": row.id,
@@ -133,7 +167,9 @@ def link(view: View, states: Mapping[Field, FieldState], owed: Mapping[str, str]
     }
 
 
-def _link_field(view: View, state: FieldState, owed: Mapping[str, str]) -> Shape:
+def _link_field(
+    view: View, state: FieldState, owed: Mapping[str, str]
+) -> of_integrations.LinkField:
     stands, because = state_of(view, state, owed)
     return {
         "platform": view.standings[state.field].platform.value,
@@ -149,7 +185,7 @@ def known(value: Known) -> Value:
     return None if value is NEVER else cast(Value, value)
 
 
-def conflict(row: Conflict) -> Shape:
+def conflict(row: Conflict) -> of_conflicts.Conflict:
     """A conflict; the external value as it is there, which `told` also reads for people."""
     return {
         "id": conflicts.public_id(row.id),
@@ -169,17 +205,19 @@ def conflict(row: Conflict) -> Shape:
     }
 
 
-def told(found: Told) -> Shape:
+def told(found: Told) -> of_conflicts.ToldConflict:
     """A conflict with its story, and what its external value reads as here."""
     shape = conflict(found.conflict)
     return {
         **shape,
-        "external": {**shape["external"], "reads_as": found.reads_as},
+        "external": _readable(found.conflict.external, found.reads_as),
         "story": list(found.story),
     }
 
 
-def explanation(number: int, field: Field, edit: Edit, found: Sequence[Explanation]) -> Shape:
+def explanation(
+    number: int, field: Field, edit: Edit, found: Sequence[Explanation]
+) -> of_incidents.Explanation:
     """Why a field is what it is. Of several links, the first; the rest are `others`."""
     shapes = [_explained(one) for one in found]
     return {
@@ -192,7 +230,7 @@ def explanation(number: int, field: Field, edit: Edit, found: Sequence[Explanati
     }
 
 
-_UNLINKED: Shape = {
+_UNLINKED: of_incidents.LinkExplanation = {
     "integration": None,
     "base": None,
     "external": None,
@@ -206,7 +244,7 @@ _UNLINKED: Shape = {
 }
 
 
-def _explained(found: Explanation) -> Shape:
+def _explained(found: Explanation) -> of_incidents.LinkExplanation:
     seen, rule = found.external, found.terms.rule
     return {
         "integration": found.integration,
@@ -214,10 +252,7 @@ def _explained(found: Explanation) -> Shape:
         "external": None
         if seen is None
         else {
-            "value": seen.value,
-            "reads_as": found.reads_as,
-            "by": seen.by,
-            "at": time(seen.at),
+            **_readable(Edit(seen.value, seen.at, seen.by), found.reads_as),
             "as_of": time(seen.as_of),
         },
         "rule": {
@@ -240,13 +275,20 @@ def _explained(found: Explanation) -> Shape:
     }
 
 
-def _edit(edit: Edit) -> Shape:
+def _edit(edit: Edit) -> of_incidents.Edit:
     return {"value": edit.value, "by": edit.by, "at": time(edit.at)}
 
 
-def forecast(found: Forecast, *, dry_run: bool) -> Shape:
+def _readable(edit: Edit, reads_as: Value) -> of_incidents.ReadableEdit:
+    return {**_edit(edit), "reads_as": reads_as}
+
+
+def forecast(found: Forecast, *, dry_run: bool) -> of_plans.Forecast:
     """What a change leads to. In a dry run its conflicts are none yet, and have no id."""
-    new = [conflict(one) for one in found.conflicts]
+    kept = [conflict(one) for one in found.conflicts]
+    new: list[of_conflicts.ForeseenConflict] = [
+        {**one, "id": None if dry_run else one["id"]} for one in kept
+    ]
     return {
         "integration": found.integration,
         "plan": found.id,
@@ -259,14 +301,17 @@ def forecast(found: Forecast, *, dry_run: bool) -> Shape:
                 "method": call.request.method,
                 "path": call.request.path,
                 "body": call.request.body,
-                "changes": [asdict(one) for one in call.changes],
+                "changes": [_change(one) for one in call.changes],
             }
             for call in found.calls
         ],
-        "adopted": [asdict(one) for one in found.adopted],
-        "conflicts": [one | {"id": None} for one in new] if dry_run else new,
+        "adopted": [_change(one) for one in found.adopted],
+        "conflicts": new,
         "ended": [conflict(one) for one in found.ended],
-        "not_sent": [asdict(one) for one in found.still],
+        "not_sent": [
+            {"incident": one.incident, "field": one.field, "because": one.because}
+            for one in found.still
+        ],
         "cost": {
             "requests": found.requests,
             "rate_limit": found.rate_limit,
@@ -275,13 +320,37 @@ def forecast(found: Forecast, *, dry_run: bool) -> Shape:
     }
 
 
-def dead_letter(row: DeadLetter) -> Shape:
+def _change(one: Change) -> of_plans.FieldChange:
+    return {
+        "incident": one.incident,
+        "field": one.field,
+        "before": one.before,
+        "after": one.after,
+    }
+
+
+def event(row: Event, *, source: str) -> CloudEvent:
+    """CloudEvents 1.0, in its structured form."""
+    incident_id = incidents.public_id(row.incident_id) if row.incident_id else None
+    return {
+        "specversion": "1.0",
+        "id": str(row.id),
+        "source": source,
+        "type": row.type,
+        "subject": incident_id or row.integration,
+        "time": time(row.at),
+        "datacontenttype": "application/json",
+        "data": {"incident": incident_id, "integration": row.integration, **row.data},
+    }
+
+
+def dead_letter(row: DeadLetter) -> of_integrations.DeadLetter:
     return {
         "id": dead_letters.public_id(row.id),
         "integration": row.integration,
         "incident": incidents.public_id(row.incident_id) if row.incident_id else None,
         "direction": row.direction,
-        "field": row.field and row.field.partition(":")[0],  # a note says which
+        "field": row.field_name,
         "error": {"code": row.code, "message": row.message},
         "attempts": row.attempts,
         "body": row.body,

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from imsync.api import shapes
 from imsync.api.context import context_of
+from imsync.api.headers import DELIVERY, SIGNATURE
 from imsync.connectors import TRANSLATIONS
 from imsync.errors import BadSignature, NotFound, Overloaded
 from imsync.store import inbox, integrations
@@ -16,9 +17,6 @@ from imsync.store.integrations import Integration
 
 _IN_TIME: Final = 4.0
 """Seconds: PagerDuty waits five before it takes a delivery for lost (its webhook behaviour)."""
-
-_SIGNATURE: Final = "X-PagerDuty-Signature"
-_DELIVERY: Final = "X-Webhook-Id"
 
 
 async def receive(request: web.Request) -> web.Response:
@@ -62,7 +60,7 @@ async def test(request: web.Request) -> web.Response:
 
 def _delivery_id(request: web.Request, body: bytes) -> str:
     """What a repeat is known by; where it has no id that can be kept, by what it says."""
-    id_ = request.headers.get(_DELIVERY, "")
+    id_ = request.headers.get(DELIVERY.name, "")
     return id_ if id_.isprintable() and 0 < len(id_) <= 255 else hashlib.sha256(body).hexdigest()
 
 
@@ -74,9 +72,9 @@ async def _prove(
     An unknown integration looks like a wrong signature: nobody learns which ids there are.
     """
     context, id_ = context_of(request), request.match_info["integration_id"]
-    signature = request.headers.get(_SIGNATURE)
+    signature = request.headers.get(SIGNATURE.name)
     if signature is None:
-        reason = f"there is no {_SIGNATURE} header"
+        reason = f"there is no {SIGNATURE.name} header"
     else:
         reason = f"no secret of the integration {id_!r} signed this body"
     try:

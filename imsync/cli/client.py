@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from imsync import __version__
-from imsync.cli.wire import Answer, NoAnswer, Request, Transport
+from imsync.cli.wire import Answer, Incoming, NoAnswer, Request, Transport
 from imsync.errors import NotFound, UserError
 
 BASE = "/api/v1"
@@ -56,6 +57,14 @@ class Daemon:
             if not cursor or not items:
                 break
         return {"items": found[:limit], "next_cursor": cursor}
+
+    def stream(
+        self, *path: str, headers: Mapping[str, str], **query: object
+    ) -> AbstractAsyncContextManager[Incoming]:
+        """An answer as it comes in, whatever its status. Raises Unreachable and NoAnswer."""
+        request = self._request("GET", path, query=query, body=None)
+        asked = replace(request, headers={**request.headers, **headers})
+        return self.transport.stream(asked)
 
     async def _ask(
         self,

@@ -28,6 +28,7 @@ from imsync.cli import (
     rules,
     services,
     status,
+    watch,
     webhook,
 )
 from imsync.cli.options import Everywhere, group
@@ -118,6 +119,7 @@ im = group(
         ),
         link.link,
         link.unlink,
+        watch.watch,
         explain.explain,
         plan.plan,
         status.status,

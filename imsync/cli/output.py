@@ -57,7 +57,7 @@ def show(output: Output, *, as_json: bool) -> int:
     """Print the output; answers the exit status."""
     try:
         if as_json:
-            sys.stdout.write(encode(output.data, ascii_only=_is_narrow(sys.stdout)))
+            sys.stdout.write(encode(output.data, ascii_only=is_narrow(sys.stdout)))
         elif sys.stdout.isatty():
             from imsync.cli.terminal import show as show_on_terminal  # rich: slow to load
 
@@ -66,9 +66,9 @@ def show(output: Output, *, as_json: bool) -> int:
             sys.stdout.write("\n\n".join(texts) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        _leave_the_pipe()
+        leave_the_pipe()
     if output.note:
-        _say(output.note)
+        say(output.note)
     return output.status
 
 
@@ -78,15 +78,18 @@ def complain(error: Exception) -> int:
         message, hint = error.format_message(), _usage_hint(error)
     else:
         message, hint = str(error), getattr(error, "hint", "")
-    _say(f"error: {message}")
+    say(f"error: {message}")
     if hint:
-        _say(f"hint: {hint}")
+        say(f"hint: {hint}")
     return next(status for kind, status in EXITS if isinstance(error, kind))
 
 
-def encode(data: Any, *, ascii_only: bool) -> str:
-    """The data as JSON that is safe to look at: what could steer a terminal is escaped."""
-    text = json.dumps(data, indent=2, ensure_ascii=ascii_only)
+def encode(data: Any, *, ascii_only: bool, indent: int | None = 2) -> str:
+    """The data as JSON that is safe to look at: what could steer a terminal is escaped.
+
+    Without an `indent` it is one line.
+    """
+    text = json.dumps(data, indent=indent, ensure_ascii=ascii_only)
     lines = (
         STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in text.split("\n")
     )
@@ -99,17 +102,18 @@ def _usage_hint(error: click.ClickException) -> str:
     return ""
 
 
-def _is_narrow(stream: TextIO) -> bool:
+def is_narrow(stream: TextIO) -> bool:
     return "utf" not in (stream.encoding or "").lower()
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """Tell people something on standard error."""
     try:
         print(harmless(message), file=sys.stderr, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def _leave_the_pipe() -> None:
+def leave_the_pipe() -> None:
     """Whoever read us has seen enough. Nothing may fail later for what is still unwritten."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

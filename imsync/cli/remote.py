@@ -1,6 +1,8 @@
 """HTTP to a daemon on another machine. Imported only for `--url`: aiohttp is slow to load."""
 
 import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from errno import errorcode
 from urllib.parse import urlsplit
@@ -9,12 +11,13 @@ from aiohttp import (
     ClientConnectionError,
     ClientConnectorError,
     ClientError,
+    ClientResponse,
     ClientSession,
     ClientTimeout,
 )
 from yarl import URL
 
-from imsync.cli.wire import PATIENCE, Answer, NoAnswer, Request, Unreachable
+from imsync.cli.wire import PATIENCE, Answer, Incoming, NoAnswer, Request, Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,29 @@ class Remote:
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     async def exchange(self, request: Request) -> Answer:
+        total = ClientTimeout(total=self.patience)
+        async with self._asked(request, total) as response:
+            body = await response.read()
+        return Answer(response.status, _lower(response.headers), body)
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[Incoming]:
+        endless = ClientTimeout(total=None, connect=self.patience)
+        async with self._asked(request, endless) as response:
+            yield Incoming(response.status, _lower(response.headers), response.content.iter_any())
+
+    @asynccontextmanager
+    async def _asked(
+        self, request: Request, timeout: ClientTimeout
+    ) -> AsyncIterator[ClientResponse]:
+        """The answer while it comes in. Raises Unreachable or NoAnswer, also in the middle."""
         headers = dict(request.headers)
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         url = URL(self.url.rstrip("/") + request.target, encoded=True)
         try:
             async with (
-                ClientSession(
-                    timeout=ClientTimeout(total=self.patience), trust_env=True
-                ) as session,
+                ClientSession(timeout=timeout, trust_env=True) as session,
                 session.request(
                     request.method,
                     url,
@@ -49,7 +66,7 @@ class Remote:
                     allow_redirects=False,  # the token is for this host, not for the next
                 ) as response,
             ):
-                body = await response.read()
+                yield response
         except ClientConnectorError as error:
             raise Unreachable(
                 f"imsyncd does not answer at {self.where} ({_reason(error.os_error)}): "
@@ -63,8 +80,10 @@ class Remote:
             raise NoAnswer(
                 f"no usable answer from {self.where}: {error or type(error).__name__}"
             ) from None
-        names = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, names, body)
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _reason(error: OSError) -> str:

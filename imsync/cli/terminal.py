@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from imsync.cli.happening import Line
 from imsync.cli.table import Block, Facts, Table, Verbatim
 
 # These stay in one piece as long as every other column has LEAST; the others fold.
@@ -46,6 +47,24 @@ def show(blocks: Sequence[Block], *, console: Console | None = None) -> None:
         if number:
             console.print()
         console.print(drawn, soft_wrap=isinstance(block, Verbatim))
+
+
+def show_line(line: Line, *, console: Console | None = None) -> None:
+    """Print what happened on one line of the terminal, however narrow: what it was gives way."""
+    console = console or Console(highlight=False, markup=False, emoji=False)
+    head, who = Text.assemble((line.at, "dim"), "  "), Text(f"  {line.who}" if line.who else "")
+    head.append(f"{line.about:<7}  ", "bold")
+    what = Text(line.what, "bold red" if line.alarm else "dim" if line.quiet else "")
+    room = console.width - head.cell_len - who.cell_len
+    if room < _LEAST:
+        who, room = Text(), console.width - head.cell_len
+    what.truncate(max(room, 1), overflow="ellipsis")
+    who.stylize("dim")
+    console.print(head + what + who, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+_LEAST = 24
+"""Columns of what happened below which who it was is left out."""
 
 
 def _drawn(block: Block, width: int) -> Text | Grid | None:

@@ -1,13 +1,15 @@
 """HTTP/1.1 over a unix socket: one request, one answer, and the connection is done.
 
+The answer comes whole, or in pieces as the daemon sends them.
+
 Our own because it is small: an HTTP client library takes longer to import than
 the daemon takes to answer.
 """
 
 import asyncio
-from asyncio import StreamReader
-from collections.abc import Mapping
-from contextlib import suppress
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,6 +45,15 @@ class Answer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An answer whose body is on its way. `pieces` raises NoAnswer when it breaks off."""
+
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    pieces: AsyncIterator[bytes]
+
+
 class Transport(Protocol):
     """A way to the daemon."""
 
@@ -52,6 +63,9 @@ class Transport(Protocol):
 
     async def exchange(self, request: Request) -> Answer:
         """Carry one request. Raises Unreachable or NoAnswer."""
+
+    def stream(self, request: Request) -> AbstractAsyncContextManager[Incoming]:
+        """Carry one request, and let its answer come in. Raises Unreachable or NoAnswer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +88,42 @@ class UnixSocket:
                 f"imsyncd at {self.path} did not answer within {self.patience:g} s"
             ) from None
 
-    async def _exchange(self, request: Request) -> Answer:
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[Incoming]:
+        reader, writer = await self._connect()
         try:
-            reader, writer = await asyncio.open_unix_connection(self.path)
+            try:
+                async with asyncio.timeout(self.patience):
+                    writer.write(encode(request))
+                    await writer.drain()
+                    status, headers = await read_head(reader)
+            except TimeoutError:
+                raise NoAnswer(f"imsyncd at {self.path} did not answer") from None
+            except (OSError, EOFError, ValueError) as error:
+                raise self._no_answer(error) from None
+            yield Incoming(status, headers, self._pieces(reader, headers))
+        finally:
+            await _hang_up(writer)
+
+    async def _pieces(
+        self, reader: StreamReader, headers: Mapping[str, str]
+    ) -> AsyncIterator[bytes]:
+        try:
+            async for piece in read_pieces(reader, headers):
+                yield piece
+        except (OSError, EOFError):
+            raise NoAnswer(f"imsyncd at {self.path} hung up") from None
+        except ValueError as error:
+            raise self._no_answer(error) from None
+
+    def _no_answer(self, error: Exception) -> NoAnswer:
+        if isinstance(error, ValueError):
+            return NoAnswer(f"what listens on {self.path} is not imsyncd: {error}")
+        return NoAnswer(f"imsyncd at {self.path} hung up before it had answered")
+
+    async def _connect(self) -> tuple[StreamReader, StreamWriter]:
+        try:
+            return await asyncio.open_unix_connection(self.path)
         except (FileNotFoundError, ConnectionRefusedError):
             raise Unreachable(
                 f"imsyncd is not listening on {self.path}: "
@@ -87,18 +134,23 @@ class UnixSocket:
                 f"cannot open {self.path}: {error.strerror or error}; the socket belongs to "
                 "whoever started `imsyncd`, --socket names another"
             ) from None
+
+    async def _exchange(self, request: Request) -> Answer:
+        reader, writer = await self._connect()
         try:
             writer.write(encode(request))
             await writer.drain()
             return await read_answer(reader)
-        except (OSError, EOFError):
-            raise NoAnswer(f"imsyncd at {self.path} hung up before it had answered") from None
-        except ValueError as error:
-            raise NoAnswer(f"what listens on {self.path} is not imsyncd: {error}") from None
+        except (OSError, EOFError, ValueError) as error:
+            raise self._no_answer(error) from None
         finally:
-            writer.close()
-            with suppress(OSError):  # the answer is in, or its loss is told already
-                await writer.wait_closed()
+            await _hang_up(writer)
+
+
+async def _hang_up(writer: StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):  # the answer is in, or its loss is told already
+        await writer.wait_closed()
 
 
 def encode(request: Request) -> bytes:
@@ -119,12 +171,21 @@ async def read_answer(reader: StreamReader) -> Answer:
 
     Raises EOFError where it is cut short, ValueError where it is not HTTP.
     """
+    status, headers = await read_head(reader)
+    if status in (204, 304):
+        return Answer(status, headers, b"")
+    pieces = [piece async for piece in read_pieces(reader, headers)]
+    return Answer(status, headers, b"".join(pieces))
+
+
+async def read_head(reader: StreamReader) -> tuple[int, Mapping[str, str]]:
+    """Read an answer up to its body."""
     status = 100
-    headers: dict[str, str] = {}
+    headers: Mapping[str, str] = {}
     while status < 200:  # 1xx only announce the answer
         status = _status(await _read_line(reader))
         headers = await _read_headers(reader)
-    return Answer(status, headers, await _read_body(reader, status=status, headers=headers))
+    return status, headers
 
 
 async def _read_line(reader: StreamReader) -> str:
@@ -150,27 +211,22 @@ async def _read_headers(reader: StreamReader) -> dict[str, str]:
     return headers
 
 
-async def _read_body(reader: StreamReader, *, status: int, headers: Mapping[str, str]) -> bytes:
-    if status in (204, 304):
-        return b""
+async def read_pieces(reader: StreamReader, headers: Mapping[str, str]) -> AsyncIterator[bytes]:
+    """Read an answer's body as it comes in. Raises EOFError where it is cut short."""
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        return await _read_chunks(reader)
-    if length := headers.get("content-length"):
+        while size := _chunk_size(await _read_line(reader)):
+            yield await reader.readexactly(size)
+            if await _read_line(reader):
+                raise ValueError("a chunk is longer than it says")
+        while await _read_line(reader):  # trailers: nothing that we use
+            continue
+    elif length := headers.get("content-length"):
         if not length.isdecimal():
             raise ValueError(f"its Content-Length is {length!r}")
-        return await reader.readexactly(int(length))
-    return await reader.read()  # then the end of the connection is the end of the body
-
-
-async def _read_chunks(reader: StreamReader) -> bytes:
-    chunks = []
-    while size := _chunk_size(await _read_line(reader)):
-        chunks.append(await reader.readexactly(size))
-        if await _read_line(reader):
-            raise ValueError("a chunk is longer than it says")
-    while await _read_line(reader):  # trailers: nothing that we use
-        continue
-    return b"".join(chunks)
+        yield await reader.readexactly(int(length))
+    else:
+        while piece := await reader.read(65_536):  # the end of the connection is its end
+            yield piece
 
 
 def _chunk_size(line: str) -> int:

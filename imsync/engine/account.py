@@ -151,7 +151,7 @@ class Account:
         """Stop until the test passes: one alarm, and no dead letters for what waits."""
         log.error("%s: suspended: %s %s", self.integration.slug, error, error.hint)
         because = f"{error}; {error.hint}" if error.hint else str(error)
-        await self.db.run(integrations.suspend, self.id, because)
+        await self.db.run(integrations.suspend, self.id, because, now=self.now())
 
     async def look_up(self, needs: Iterable[Need]) -> None:
         """Look names up and keep what was found, also that there was nothing.

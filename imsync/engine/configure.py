@@ -88,7 +88,7 @@ def change(
         directory.clear(conn, integration.id)
         oncall.clear(conn, integration.id)
     if given.keys() & {"base_url", "token", "from_email"}:
-        integrations.suspend(conn, integration.id, None)  # it may let us in now
+        integrations.suspend(conn, integration.id, None, now=now)  # it may let us in now
     changed = integrations.get(conn, integration.id)
     linking.end_waiting(conn, changed, now=now)
     if given.keys() & {"sync_direction", "conflict_strategy"}:

@@ -97,7 +97,9 @@ class Drift:
         if not checkup.is_well(await checkup.the_account(self.account)):
             return False
         log.warning("%s: resumed: the test passes again", self.account.integration.slug)
-        await self.account.db.run(integrations.suspend, self.account.id, None)
+        await self.account.db.run(
+            integrations.suspend, self.account.id, None, now=self.account.now()
+        )
         return True
 
     async def look(self, *, whole: bool) -> bool:

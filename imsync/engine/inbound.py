@@ -289,7 +289,7 @@ def _tell(
         return
     known = incidents.has_note(conn, integration.id, event.note.id)
     own = is_own_note(integration, event.note)
-    if not known and not own and not noting.recognise(conn, link, event.note):
+    if not known and not own and not noting.recognise(conn, link, event.note, now=now):
         entry = incidents.tell(
             conn,
             link.incident_id,

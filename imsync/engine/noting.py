@@ -47,7 +47,7 @@ async def send(account: Account, claim: Claim, number: int, *, permitted: bool) 
             await account.db.run(refused, claim, entry, error, now=account.now())
             return
         written = note
-    await account.db.run(sent, claim, entry.id, written)
+    await account.db.run(sent, claim, entry.id, written, now=account.now())
 
 
 def text_of(entry: TimelineEntry, actor: str | None) -> str:
@@ -84,8 +84,8 @@ def catch_up(conn: Connection, link: Link, integration: Integration, *, now: Ins
         owe(conn, link, integration, entry, now=now)
 
 
-def sent(conn: Connection, claim: Claim, entry: int, written: Note) -> None:
-    incidents.note_sent(conn, claim.link_id, entry, written.id)
+def sent(conn: Connection, claim: Claim, entry: int, written: Note, *, now: Instant) -> None:
+    incidents.note_sent(conn, claim.link_id, entry, written.id, now=now)
     outbox.settle(conn, claim, [outbox.note(entry)])
 
 
@@ -116,7 +116,7 @@ def _due(conn: Connection, claim: Claim, number: int) -> tuple[Link, TimelineEnt
     return link, incidents.entry(conn, link.incident_id, number)
 
 
-def recognise(conn: Connection, link: Link, note: Note) -> bool:
+def recognise(conn: Connection, link: Link, note: Note, *, now: Instant) -> bool:
     """Whether a note that came in is one of ours whose writing nobody has confirmed yet.
 
     Then that settles it: it is written.
@@ -124,7 +124,7 @@ def recognise(conn: Connection, link: Link, note: Note) -> bool:
     for what in outbox.attempted(conn, link.id):
         number = outbox.note_of(what)
         if number is not None and _says(incidents.entry(conn, link.incident_id, number), note):
-            incidents.note_sent(conn, link.id, number, note.id)
+            incidents.note_sent(conn, link.id, number, note.id, now=now)
             outbox.disown(conn, link.id, what)
             return True
     return False

@@ -136,7 +136,7 @@ def polled(
     """What the log told was looked at. Of a link that was left, it is yet to be heard again."""
     if not met.left:
         integrations.note_log_read(conn, integration_id, read_to)
-    integrations.note_healed(conn, integration_id, met.drifted)
+    integrations.note_healed(conn, integration_id, met.drifted, now=now)
     directory.forget_missing(conn, integration_id, before=Instant(now - _MISSING_FOR))
 
 

@@ -11,6 +11,7 @@ from sqlite3 import Row
 from imsync.core.fields import Base, Edit, Field, Instant, Known, Seen, Side
 from imsync.core.merge import Strategy
 from imsync.errors import NotFound
+from imsync.store import events
 from imsync.store.database import Connection
 from imsync.store.values import known_of, known_text, text_of, value_of
 
@@ -65,7 +66,8 @@ def record(
     `quiet_until`: it is pending because the field flaps, and ends by itself then, unless
     another edit is made.
     """
-    conn.execute(
+    asked = field in held(conn, link_id)
+    row = conn.execute(
         "INSERT INTO conflicts (link_id, field, status, strategy, base_platform, base_external,"
         " platform, platform_at, platform_by, external, external_at, external_by, winner,"
         " because, resolved_by, created_at, resolved_at, quiet_until)"
@@ -74,7 +76,7 @@ def record(
         " platform = excluded.platform, platform_at = excluded.platform_at,"
         " platform_by = excluded.platform_by, external = excluded.external,"
         " external_at = excluded.external_at, external_by = excluded.external_by,"
-        " because = excluded.because, quiet_until = excluded.quiet_until",
+        " because = excluded.because, quiet_until = excluded.quiet_until RETURNING id",
         (
             link_id,
             field,
@@ -95,7 +97,29 @@ def record(
             now if winner else None,
             quiet_until,
         ),
-    )
+    ).fetchone()
+    if winner:
+        happened = events.Type.DECIDED
+    else:
+        happened = events.Type.UPDATED if asked else events.Type.OPENED
+    _tell(conn, row["id"], happened, now=now)
+
+
+def _tell(conn: Connection, id_: int, type_: events.Type, *, now: Instant) -> None:
+    """What has become of a conflict, as an event."""
+    row = get(conn, id_)
+    told = {
+        "by": row.resolved_by,
+        "conflict": public_id(id_),
+        "field": row.field,
+        "status": row.status,
+        "strategy": row.strategy,
+        "platform": {"value": row.platform.value, "by": row.platform.by},
+        "external": {"value": row.external.value, "by": row.external.by},
+        "winner": row.winner,
+        "because": row.because,
+    }
+    events.append_of_link(conn, type_, told, at=now, link_id=row.link_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +178,13 @@ def close(
     status: str = "resolved",
 ) -> None:
     """The pending conflict of the field is over. `winner` None: neither side's value won."""
-    conn.execute(
+    row = conn.execute(
         "UPDATE conflicts SET status = ?, winner = ?, because = ?, resolved_by = ?,"
-        " resolved_at = ? WHERE link_id = ? AND field = ? AND status = 'pending'",
+        " resolved_at = ? WHERE link_id = ? AND field = ? AND status = 'pending' RETURNING id",
         (status, winner, because, by, now, link_id, field),
-    )
+    ).fetchone()
+    if row is not None:
+        _tell(conn, row["id"], events.Type.DECIDED, now=now)
 
 
 _SELECT = (

@@ -46,6 +46,8 @@ class Database:
         self._queue: list[tuple[Callable[[Connection], Any], asyncio.Future[Any]]] = []
         self._work = asyncio.Event()
         self._closing = False
+        self._written = 0
+        self._news = asyncio.Event()
         self._commits = asyncio.create_task(self._commit_in_groups(), name="database")
 
     @classmethod
@@ -92,6 +94,12 @@ class Database:
 
         return await _on_thread(self._reader, transaction)
 
+    async def written(self, since: int) -> int:
+        """How many commits have written something, once there are more than `since`."""
+        while self._written <= since:
+            await self._news.wait()
+        return self._written
+
     async def close(self) -> None:
         """Finish what was queued, then put the files away."""
         self._closing = True
@@ -109,9 +117,13 @@ class Database:
                 del self._queue[:_LARGEST_GROUP]
                 works = [work for work, _ in group]
                 try:
-                    outcomes = await _on_thread(self._writer, _in_one_commit, works)
+                    outcomes, wrote = await _on_thread(self._writer, _in_one_commit, works)
                 except Exception as error:  # the commit itself failed: nobody's work was kept
-                    outcomes = [error] * len(group)
+                    outcomes, wrote = [error] * len(group), False
+                if wrote:
+                    self._written += 1
+                    self._news.set()
+                    self._news = asyncio.Event()  # for whoever waits for the next one
                 for (_, done), outcome in zip(group, outcomes, strict=True):
                     if done.cancelled():
                         continue
@@ -139,8 +151,10 @@ class _Done:
 
 def _in_one_commit(
     conn: Connection, works: list[Callable[[Connection], Any]]
-) -> list[_Done | Exception]:
+) -> tuple[list[_Done | Exception], bool]:
+    """Each one's outcome, and whether anything was written."""
     outcomes: list[_Done | Exception] = []
+    before = conn.total_changes
     conn.execute("BEGIN IMMEDIATE")
     try:
         for work in works:
@@ -158,7 +172,7 @@ def _in_one_commit(
         if conn.in_transaction:
             conn.execute("ROLLBACK")
         raise
-    return outcomes
+    return outcomes, conn.total_changes != before
 
 
 async def _connect(path: Path | str, *, writing: bool) -> aiosqlite.Connection:

@@ -5,6 +5,7 @@ from sqlite3 import Row
 
 from imsync.core.fields import Instant
 from imsync.errors import NotFound
+from imsync.store import events
 from imsync.store.database import Connection
 
 
@@ -24,6 +25,11 @@ class DeadLetter:
     attempts: int
     body: str | None
     created_at: Instant
+
+    @property
+    def field_name(self) -> str | None:
+        """The field, without which of the notes it was."""
+        return self.field and self.field.partition(":")[0]
 
 
 def public_id(id_: int) -> str:
@@ -53,9 +59,10 @@ def bury(
     body: str | None,
     now: Instant,
 ) -> None:
-    conn.execute(
+    row = conn.execute(
         "INSERT INTO dead_letters (integration_id, link_id, inbox_id, direction, field, code,"
-        " message, hint, attempts, body, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " message, hint, attempts, body, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " RETURNING id",
         (
             integration_id,
             link_id,
@@ -69,6 +76,23 @@ def bury(
             body,
             now,
         ),
+    ).fetchone()
+    letter = get(conn, row["id"])
+    events.append(
+        conn,
+        events.Type.BURIED,
+        {
+            "dead_letter": public_id(letter.id),
+            "direction": direction,
+            "field": letter.field_name,
+            "code": code,
+            "message": message,
+            "hint": hint,
+            "attempts": attempts,
+        },
+        at=now,
+        incident_id=letter.incident_id,
+        integration_id=integration_id,
     )
 
 

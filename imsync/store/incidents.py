@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from sqlite3 import Row
 
-from imsync.core.fields import Edit, Field, Instant, Value
+from imsync.core.fields import Edit, Field, Instant, Side, Value
 from imsync.errors import NotFound
+from imsync.store import events
 from imsync.store.database import Connection
 
 
@@ -189,7 +190,48 @@ def tell(
         " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (number, at, kind, by, text, integration_id, external_id),
     ).fetchone()
+    events.append(
+        conn,
+        _EVENTS[kind],
+        {"by": by, **_told(conn, number, kind, text, integration_id, external_id)},
+        at=at,
+        incident_id=number,
+        integration_id=integration_id,
+    )
     return int(row["id"])
+
+
+_EVENTS = {
+    "declared": events.Type.DECLARED,
+    "note": events.Type.NOTED,
+    "escalated": events.Type.ESCALATED,
+    "linked": events.Type.LINKED,
+}
+
+
+def _told(
+    conn: Connection,
+    number: int,
+    kind: str,
+    text: str | None,
+    integration_id: str | None,
+    external_id: str | None,
+) -> dict[str, Value]:
+    """What the event of a line tells beside who it was."""
+    if kind == "declared":
+        fields = get(conn, number)
+        return {
+            "title": fields[Field.TITLE],
+            "severity": fields[Field.SEVERITY],
+            "status": fields[Field.STATUS],
+        }
+    if kind == "linked":
+        link = conn.execute(
+            "SELECT external_url FROM links WHERE integration_id = ? AND external_id = ?",
+            (integration_id, external_id),
+        ).fetchone()
+        return {"external_id": external_id, "external_url": link["external_url"] if link else None}
+    return {"text": text}
 
 
 def tell_change(
@@ -206,6 +248,15 @@ def tell_change(
         "INSERT INTO timeline (incident_id, at, kind, by, field, old, new, integration_id)"
         " VALUES (?, ?, 'changed', ?, ?, ?, ?, ?)",
         (number, edit.at, edit.by, field, old, edit.value, integration_id),
+    )
+    side = Side.PLATFORM if integration_id is None else Side.EXTERNAL
+    events.append(
+        conn,
+        events.Type.CHANGED,
+        {"by": edit.by, "side": side, "field": field, "old": old, "new": edit.value},
+        at=edit.at,
+        incident_id=number,
+        integration_id=integration_id,
     )
 
 
@@ -263,8 +314,19 @@ def has_note(conn: Connection, integration_id: str, external_id: str) -> bool:
     return bool(row[0])
 
 
-def note_sent(conn: Connection, link_id: int, entry: int, external_id: str) -> None:
+def note_sent(
+    conn: Connection, link_id: int, entry: int, external_id: str, *, now: Instant
+) -> None:
     """A note of the timeline stands on that link's other side too, under this id."""
+    note = conn.execute(
+        "SELECT t.text, t.by, t.at, n.entry_id FROM timeline t"
+        " LEFT JOIN notes_sent n ON n.entry_id = t.id AND n.link_id = ? WHERE t.id = ?",
+        (link_id, entry),
+    ).fetchone()
+    if note["entry_id"] is None:
+        lag = max(0, now - note["at"])
+        told = {"by": note["by"], "field": "note", "value": note["text"], "lag_ms": lag}
+        events.append_of_link(conn, events.Type.CONFIRMED, told, at=now, link_id=link_id)
     conn.execute(
         "INSERT INTO notes_sent (link_id, entry_id, external_id) VALUES (?, ?, ?)"
         " ON CONFLICT (link_id, entry_id) DO UPDATE SET external_id = excluded.external_id",

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from sqlite3 import IntegrityError, Row
+from typing import Literal
 
 from imsync.core.fields import DEFAULT_OWNER, Field, Instant, Side
 from imsync.core.merge import Direction, Rule, Strategy
 from imsync.errors import Clash, NotFound, did_you_mean
+from imsync.store import events
 from imsync.store.database import Connection
 
 
@@ -38,7 +40,7 @@ class Integration:
     drift_healed: int
     created_at: Instant
     updated_at: Instant
-    import_open: str  # all | mapped | none: what was open there before this integration was
+    import_open: Literal["all", "mapped", "none"]  # what was open before this integration was
     open_there: int | None  # at the last sweep
 
     @property
@@ -145,9 +147,15 @@ def named(conn: Connection, name: str) -> Integration:
     raise NotFound(f"there is no integration {name!r}", hint=hint)
 
 
-def suspend(conn: Connection, id_: str, because: str | None) -> None:
+def suspend(conn: Connection, id_: str, because: str | None, *, now: Instant) -> None:
     """Stop asking the other side until a person or a passed test says otherwise (None)."""
+    before = get(conn, id_).suspended_because
     conn.execute("UPDATE integrations SET suspended_because = ? WHERE id = ?", (because, id_))
+    if because is not None and before is None:
+        told = {"because": because}
+        events.append(conn, events.Type.SUSPENDED, told, at=now, integration_id=id_)
+    elif because is None and before is not None:
+        events.append(conn, events.Type.RESUMED, {}, at=now, integration_id=id_)
 
 
 def note_clock(conn: Connection, id_: str, offset: int) -> None:
@@ -203,7 +211,11 @@ def note_log_read(conn: Connection, id_: str, to: Instant) -> None:
     )
 
 
-def note_healed(conn: Connection, id_: str, count: int) -> None:
+def note_healed(conn: Connection, id_: str, count: int, *, now: Instant) -> None:
+    """So many links had drifted, and were decided anew."""
+    if count:
+        told = {"incidents": count}
+        events.append(conn, events.Type.HEALED, told, at=now, integration_id=id_)
     conn.execute(
         "UPDATE integrations SET drift_healed = drift_healed + ? WHERE id = ?", (count, id_)
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from sqlite3 import Row
 
 from imsync.core.fields import Base, Edit, Field, Instant, Known, Seen
+from imsync.store import events
 from imsync.store.database import Connection
 from imsync.store.values import known_of, known_text, text_of, value_of
 
@@ -67,6 +68,7 @@ def confirmed(
     conn: Connection, link_id: int, field: Field, edit: Edit, *, because: str, now: Instant
 ) -> None:
     """The external side has this edit."""
+    lag = max(0, now - edit.at)
     write(
         conn,
         link_id,
@@ -76,9 +78,11 @@ def confirmed(
         base=Base(),
         platform=edit,
         seen=None,
-        lag=max(0, now - edit.at),
+        lag=lag,
         now=now,
     )
+    told = {"by": edit.by, "field": field, "value": edit.value, "lag_ms": lag}
+    events.append_of_link(conn, events.Type.CONFIRMED, told, at=now, link_id=link_id)
 
 
 def of_field(conn: Connection, link_id: int, field: Field, *, last: int = 50) -> list[Entry]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer
 from multidict import CIMultiDict
@@ -19,9 +20,11 @@ from yarl import URL
 
 from imsync.api import app
 from imsync.api.context import Context
+from imsync.api.feed import Feed
 from imsync.daemon import connecting, ids
 from imsync.engine.fleet import Fleet
 from imsync.store.database import Database
+from tests.api import contract
 from tests.conftest import Clock
 
 Json = dict[str, Any]
@@ -54,10 +57,28 @@ class Answer:
 
 
 class Api:
-    """Asks one server. `body` goes as JSON, `data` as it is."""
+    """Asks one server. `body` goes as JSON, `data` as it is.
+
+    Whatever is answered, in any test, is held to the OpenAPI document.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, server: TestServer) -> None:
-        self._session, self._server = session, server
+        self.session, self._server = session, server
+
+    @property
+    def address(self) -> tuple[str, int]:
+        assert self._server.port is not None  # it has been started
+        return str(self._server.host), self._server.port
+
+    @property
+    def routes(self) -> Iterable[web.AbstractRoute]:
+        """What the server serves, whoever declared it."""
+        return self._server.app.router.routes()
+
+    @property
+    def base(self) -> str:
+        host, port = self.address
+        return f"http://{host}:{port}"
 
     async def __call__(
         self,
@@ -71,13 +92,18 @@ class Api:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             data = orjson.dumps(body)
-        url = URL(f"http://{self._server.host}:{self._server.port}{path}", encoded=True)
-        async with self._session.request(method, url, data=data, headers=given) as answer:
-            return Answer(answer.status, answer.headers, await answer.text())
+            given.setdefault("Content-Type", "application/json")
+        url = URL(self.base + path, encoded=True)
+        async with self.session.request(
+            method, url, data=data, headers=given, skip_auto_headers=["Content-Type"]
+        ) as answer:
+            text = await answer.text()
+            contract.check(method, path, answer.status, answer.headers, text)
+            return Answer(answer.status, answer.headers, text)
 
     async def raw(self, method: str, path: str, body: bytes, *headers: bytes) -> Answer:
         """The same for headers that no decent client sends."""
-        reader, writer = await asyncio.open_connection(self._server.host, self._server.port)
+        reader, writer = await asyncio.open_connection(*self.address)
         length = b"Content-Length: %d" % len(body)
         start = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close".encode()
         writer.write(b"\r\n".join([start, length, *headers, b"", body]))
@@ -123,6 +149,7 @@ class House:
     api: Api
     db: Database
     clock: Clock
+    feed: Feed
 
 
 class Nowhere(AbstractResolver):
@@ -164,7 +191,7 @@ async def house_of(path: Path | str = ":memory:") -> AsyncIterator[House]:
         server = TestServer(app.make(context))
         await server.start_server()
         try:
-            yield House(Api(session, server), db, clock)
+            yield House(Api(session, server), db, clock, context.feed)
         finally:
             await server.close()
             await fleet.stop()

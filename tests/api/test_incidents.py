@@ -409,9 +409,9 @@ async def test_an_unknown_route_says_so(api: Api, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", INCIDENTS, {"GET", "HEAD", "POST"}),
-        ("PUT", f"{INCIDENTS}/INC-1", {"GET", "HEAD", "PATCH"}),
-        ("GET", "/api/v1/webhooks/int_1", {"POST"}),
+        ("DELETE", INCIDENTS, {"GET", "HEAD", "OPTIONS", "POST"}),
+        ("PUT", f"{INCIDENTS}/INC-1", {"GET", "HEAD", "OPTIONS", "PATCH"}),
+        ("GET", "/api/v1/webhooks/int_1", {"OPTIONS", "POST"}),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_ones(

@@ -104,7 +104,7 @@ async def test_no_external_id_leads_elsewhere(town: Town, there: str, external_i
 async def test_without_a_token_nobody_can_be_asked(town: Town, there: str) -> None:
     await town.db.run(integrations.change, "int_test", {"token": None}, now=town.clock())
     answer = await asks(town)("POST", LINKS, body(there))
-    assert "prod-pd has no token" in answer.problem(400, "invalid_request")
+    assert "prod-pd has no token" in answer.problem(409, "clash")
     assert "--token-file" in answer.hint
 
 

@@ -216,7 +216,7 @@ async def test_without_a_token_there_is_nothing_to_ask_with(house: House) -> Non
     )
     for path in ("", "/ping", "/rotate", "/enable"):
         answer = await house.api("POST", f"{PATH}{path}")
-        assert "no token" in answer.problem(400, "invalid_request")
+        assert "no token" in answer.problem(409, "clash")
         assert "--token-file" in answer.hint
     assert (await house.api.found(PATH))["state"] == "unknown"
 

@@ -223,7 +223,7 @@ async def test_a_look_that_fails_says_nothing_about_it(installed: Town, fault: s
 
 
 async def test_a_suspended_integration_is_left_alone(installed: Town) -> None:
-    await installed.db.run(integrations.suspend, "int_test", "401")
+    await installed.db.run(integrations.suspend, "int_test", "401", now=installed.clock())
     requests = installed.sandbox.requests
     assert not await installed.crew.watch.step()
     assert installed.sandbox.requests == requests

@@ -96,7 +96,7 @@ def test_every_command_does_what_it_says_and_answers_json(world: World) -> None:
     assert do("incident show", "INC-1")["links"] == []
     assert do("version") == {"im": do("status")["version"], "imsyncd": do("status")["version"]}
     assert "im" in do("completion", "bash")["script"]
-    assert do.typed == leaves(im)
+    assert do.typed == leaves(im) - {"watch"}, "which does not end by itself: test_watch"
 
 
 def incidents(do: Person, world: World) -> None:

@@ -1,0 +1,161 @@
+"""Events: what each kind carries, and the envelope (CloudEvents 1.0, its structured form)."""
+
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
+
+from imsync.core.fields import Field, Severity, Side, Status
+from imsync.store.events import Type
+
+
+class Event(TypedDict):
+    """What happened. `subject` is the incident, or else the integration's slug.
+
+    `time` is when it happened, which for an edit made elsewhere is before we learnt of it;
+    the order of the events is that of their ids. What `data` holds goes by `type`.
+    """
+
+    specversion: Literal["1.0"]
+    id: str
+    source: str
+    type: str
+    subject: str | None
+    time: str
+    datacontenttype: Literal["application/json"]
+    data: dict[str, Any]
+
+
+class _OfIncident(TypedDict):
+    """`integration` is where it came from; null: it was here. `by` null: nobody knows who."""
+
+    incident: str
+    integration: str | None
+    by: str | None
+
+
+class Declared(_OfIncident):
+    """An incident was declared: here, or there and taken in."""
+
+    title: str
+    severity: Severity
+    status: Status
+
+
+class Changed(_OfIncident):
+    """A field of an incident was changed, on the side that it says."""
+
+    side: Side
+    field: Field
+    old: str | None
+    new: str | None
+
+
+class Noted(_OfIncident):
+    """A note was written, here or there; also what imsync has to say about an incident."""
+
+    text: str
+
+
+class Escalated(_OfIncident):
+    """The incident was escalated there."""
+
+    text: str
+
+
+class Linked(_OfIncident):
+    """The incident stands in the integration's account too, from now on."""
+
+    external_id: str
+    external_url: str | None
+
+
+class _OfLink(TypedDict):
+    incident: str
+    integration: str
+    by: str | None
+
+
+class Confirmed(_OfLink):
+    """What `by` set here stands there too, `lag_ms` after it was set.
+
+    `field` is a field, or `note`.
+    """
+
+    field: str
+    value: str | None
+    lag_ms: int
+
+
+class OneSide(TypedDict):
+    value: str | None
+    by: str | None
+
+
+class ConflictEvent(_OfLink):
+    """Both sides changed a field, differently. `by` decided it: a person, or `imsync`.
+
+    The external value is as it is there. `winner` null: neither won, or nobody has decided.
+    """
+
+    conflict: str
+    field: Field
+    status: Literal["pending", "resolved", "ignored"]
+    strategy: str
+    platform: OneSide
+    external: OneSide
+    winner: Side | None
+    because: str
+
+
+class Buried(TypedDict):
+    """Something was given up on, and waits for a person. `field` null: it is about no one field."""
+
+    incident: str | None
+    integration: str
+    dead_letter: str
+    direction: Literal["inbound", "outbound"]
+    field: str | None
+    code: str
+    message: str
+    attempts: int
+    hint: str
+
+
+class _OfIntegration(TypedDict):
+    incident: None
+    integration: str
+
+
+class Suspended(_OfIntegration):
+    """The account does not let us work: nothing is asked of it until its test passes."""
+
+    because: str
+
+
+class Resumed(_OfIntegration):
+    """The account lets us work again."""
+
+
+class Healed(_OfIntegration):
+    """A look at the account found this many incidents that no webhook had told of, and mended
+    them; what changed comes as events of its own."""
+
+    incidents: int
+
+
+DATA: dict[Type, Any] = {
+    Type.DECLARED: Declared,
+    Type.CHANGED: Changed,
+    Type.NOTED: Noted,
+    Type.ESCALATED: Escalated,
+    Type.LINKED: Linked,
+    Type.CONFIRMED: Confirmed,
+    Type.OPENED: ConflictEvent,
+    Type.UPDATED: ConflictEvent,
+    Type.DECIDED: ConflictEvent,
+    Type.BURIED: Buried,
+    Type.SUSPENDED: Suspended,
+    Type.RESUMED: Resumed,
+    Type.HEALED: Healed,
+}
+"""What the data of each type of event holds."""
