@@ -18,7 +18,7 @@ from imsync.errors import UserError
 from imsync.store import conflicts, inbox, incidents, integrations, links, outbox
 from imsync.store.conflicts import Conflict
 from tests.conftest import Clock
-from tests.histories.elsewhere import SERVICE, THEM, US, Delivery, Elsewhere, Row
+from tests.histories.elsewhere import SERVICE, THEM, Delivery, Elsewhere, Row
 from tests.histories.here import Crew, database, give_back
 from tests.histories.here import crew as a_crew
 
@@ -194,11 +194,11 @@ class History:
             state = links.fields(self.db.conn, link.id)[line.field]
             seen, at = (state.seen.value, state.seen.as_of) if state.seen else (NEVER, 0)
             ours = [
-                one
-                for one in there.lines
-                if (one.external_id, one.field, one.by) == (row.id, line.field, US) and one.at > at
+                value
+                for id_, field, value, when in there.wrote
+                if (id_, field) == (row.id, line.field) and when > at
             ]
-            no_change = [ours[-1].new] if ours else [seen, state.base.external]
+            no_change: list[Known] = [*ours[-1:]] or [seen, state.base.external]
             self.met[line.n] = Met(edit.value, no_change)
 
     def hear(self, index: int, delivery: Delivery, again: int = 0) -> None:

@@ -4,7 +4,7 @@ A request takes a turn to arrive and another to come back, so that others may ac
 on bad days it is lost on the way, or its answer is.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -77,6 +77,7 @@ class Road:
             raise Refused("an open incident with matching dedup key already exists", status=400)
         there.writes += 1
         row = there.open(by=US, key=draft.key, **_parts(body))
+        self._note_written(row, [one for one in Field if one is not Field.DESCRIPTION])
         row.details = body.get("body", {}).get("details")
         return await self._answer(self._snapshot(row, sent), writes=True)
 
@@ -94,7 +95,12 @@ class Road:
                 self.there.idle.append(f"{name} {value!r} of {external_id}")
         for part in self._order(row, wanted):
             self.there.edit(row, part, wanted[part], by=US)
+        self._note_written(row, changes)
         return await self._answer(self._snapshot(row, sent), writes=True)
+
+    def _note_written(self, row: Row, fields: Iterable[Field]) -> None:
+        now = self.there.clock()
+        self.there.wrote += [(row.id, one, row[one], now) for one in fields]
 
     def _refuse(self, row: Row, wanted: Mapping[str, str]) -> None:
         status = wanted.get("status", row.status)
