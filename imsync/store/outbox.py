@@ -134,9 +134,13 @@ def give_back(conn: Connection, claim: Claim, whats: Iterable[str] | None = None
         )
 
 
-def end_leases(conn: Connection) -> None:
-    """End every lease: a daemon is starting, and the lock says that no other holds one."""
-    conn.execute("UPDATE outbox SET state = 'pending', leased_until = NULL WHERE state = 'sending'")
+def end_leases(conn: Connection, integration_id: str | None = None) -> None:
+    """End every lease, or an integration's: nobody who held one is at work any more."""
+    conn.execute(
+        "UPDATE outbox SET state = 'pending', leased_until = NULL WHERE state = 'sending'"
+        " AND link_id IN (SELECT id FROM links WHERE integration_id = COALESCE(?, integration_id))",
+        (integration_id,),
+    )
 
 
 def owed(conn: Connection, link_id: int) -> dict[str, str]:
