@@ -258,7 +258,7 @@ def crash(h: History) -> None:
 def switch(h: History) -> None:
     """An integration is disabled, or enabled again."""
     index, _ = _side(h)
-    h.enable(index, index in h.idle)
+    h.enable(index, index in h.idle, patient=not chance(h.rng, 0.3))
 
 
 def lock(h: History) -> None:

@@ -292,10 +292,14 @@ class History:
         self.db.at_once(recover)
         self.crews = [self._crew(index) for index in range(len(self.there))]
 
-    def enable(self, index: int, enabled: bool) -> None:
-        """Let nobody, or again somebody, work for it; what is in hand is finished first."""
-        self.finish_steps(index)
+    def enable(self, index: int, enabled: bool, *, patient: bool = True) -> None:
+        """Let nobody, or again somebody, work for it; what is in hand is finished, or cut short."""
+        if patient:
+            self.finish_steps(index)
         self.change(index, enabled=enabled)
+        self.crews[index].drop()
+        self.db.at_once(recover, f"int_{index}")
+        self.crews[index] = self._crew(index)
         (self.idle.discard if enabled else self.idle.add)(index)
 
     def finish_steps(self, index: int) -> None:
