@@ -296,3 +296,18 @@ def test_a_severity_is_written_before_anybody_asked_for_the_priorities() -> None
     h.go_on(0, "outbound", 10_000)
     assert all_is_well(h)
     assert row[Field.SEVERITY] == "high P2"
+
+
+def test_what_is_adopted_from_one_integration_is_older_than_what_another_agreed_on() -> None:
+    """2538: it was not owed for as long as its name was not looked up, so nobody looked it up."""
+    h, number, row = at_rest(
+        Strategy.OWNERSHIP_PRIORITY, Strategy.LAST_WRITE_WINS, assigned_to="ann@acme.example"
+    )
+    h.rule(0, Field.ASSIGNED_TO, Rule(Side.EXTERNAL, priority=5))
+    h.clock.at += 500 - h.clock.at % 1_000
+    h.edit(0, row, "assignee", PCID)
+    h.edit(1, row_of(h, 1), "assignee", PDEE)
+    h.hear(1, h.there[1].wire.pop())
+    h.crews[1].finish("inbound")
+    assert all_is_well(h)
+    assert here(h, number, Field.ASSIGNED_TO) == "cid@acme.example"
