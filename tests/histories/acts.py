@@ -140,7 +140,10 @@ def _values_there(h: History, there: Elsewhere) -> Mapping[str, Sequence[str]]:
 def race(h: History) -> None:
     """Things happen while we are about to write, or have just written, and nobody knows it yet."""
     index, there = _side(h)
-    if chance(h.rng, 0.5):
+    stop = h.rng.choice(("looked", "written", "anywhere"))
+    if stop == "looked":
+        h.look_only(index)
+    elif stop == "written":
         h.write_unheard(index)
     else:
         h.go_on(index, "outbound", h.rng.randint(1, 20))

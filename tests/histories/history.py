@@ -4,7 +4,7 @@ Here is what can happen, one thing at a time; what does is drawn (`acts`) or wri
 by a test that tells one story. Nothing waits: the clock moves with the story.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -267,15 +267,30 @@ class History:
         self.say(f"{name} of {self.there[index].name} goes on: {turns} turns")
         return self.crews[index].go_on(name, turns)
 
+    def look_only(self, index: int) -> None:
+        """Outbound goes on until it has looked, and is about to write."""
+        self._go_on_until(index, "is about to write", lambda: self._sending(index))
+
     def write_unheard(self, index: int) -> None:
         """Outbound goes on until what it wrote stands there, and nobody has told us yet."""
+        road = self.crews[index].road
+        self._go_on_until(index, "has written", lambda: road.answering)
+
+    def _go_on_until(self, index: int, what: str, happened: Callable[[], bool]) -> None:
         if index in self.idle:
             return
-        self.say(f"outbound of {self.there[index].name} goes on until it has written")
-        crew = self.crews[index]
+        self.say(f"outbound of {self.there[index].name} goes on until it {what}")
         for _ in range(40):
-            if crew.go_on("outbound", 1) is not None or crew.road.answering:
+            if self.crews[index].go_on("outbound", 1) is not None or happened():
                 return
+
+    def _sending(self, index: int) -> bool:
+        row = self.db.conn.execute(
+            "SELECT EXISTS (SELECT 1 FROM writes w JOIN links l ON l.id = w.link_id"
+            " WHERE l.integration_id = ? AND w.state = 'sending')",
+            (f"int_{index}",),
+        ).fetchone()
+        return bool(row[0])
 
     def crash(self, *, ghost: bool = False) -> None:
         """The daemon dies; or (a ghost) it is thought to be dead while it waits for an answer."""

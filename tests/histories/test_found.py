@@ -9,7 +9,7 @@ from random import Random
 
 from imsync.core.fields import Field, Side
 from imsync.core.merge import Rule, Strategy
-from imsync.store import outbox, writes
+from imsync.store import outbox
 from tests.histories.elsewhere import PRIORITIES, USERS, Row
 from tests.histories.here import drive
 from tests.histories.history import History
@@ -48,10 +48,6 @@ def until(h: History, happened: Callable[[], bool]) -> None:
             return
         h.crews[0].go_on("outbound", 1)
     raise AssertionError("it never happens")
-
-
-def about_to_write(h: History) -> bool:
-    return bool(writes.unsettled(h.db.conn, 1))
 
 
 def all_is_well(h: History) -> bool:
@@ -112,7 +108,7 @@ def test_an_edit_in_two_parts_is_covered() -> None:
     h.rest()
     row = row_of(h)
     h.set(number, Field.SEVERITY, "SEV-1")
-    until(h, lambda: about_to_write(h))
+    h.look_only(0)
     h.edit(0, row, "priority", "P4")
     h.edit(0, row, "urgency", "high")
     assert all_is_well(h)
@@ -126,7 +122,7 @@ def test_a_part_of_what_we_were_writing_is_set_by_somebody_else() -> None:
     h.rest()
     row = row_of(h)
     h.set(number, Field.SEVERITY, "SEV-4")
-    until(h, lambda: about_to_write(h))
+    h.look_only(0)
     h.crash()
     h.edit(0, row, "urgency", "low")
     h.edit(0, row, "urgency", "high")
@@ -138,7 +134,7 @@ def test_somebody_else_sets_later_what_a_write_of_ours_would_have_set() -> None:
     """2123: theirs was taken for ours, and what was edited here before it was pushed over it."""
     h, number, row = at_rest()
     h.set(number, Field.STATUS, "resolved")
-    until(h, lambda: about_to_write(h))
+    h.look_only(0)
     h.crash()
     h.set(number, Field.STATUS, "open")
     h.clock.at += 600_000
