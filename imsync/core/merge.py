@@ -104,7 +104,7 @@ def decide(base: Base, platform: Edit, external: Seen, map_: ValueMap, terms: Te
     Strict rules and the direction have their say in `_lone` and `both`.
     Raises NoTranslation when a value has no counterpart on the other side.
     """
-    here = platform.value != base.platform or platform.at > base.at
+    here = edited(base, platform)
     there = external.value != base.external
     if not here and not there:
         return Decision(Verdict.KEEP, "nothing changed")
@@ -120,6 +120,15 @@ def decide(base: Base, platform: Edit, external: Seen, map_: ValueMap, terms: Te
     if not here:
         return _lone(Side.EXTERNAL, terms)
     return both(platform, external, terms)
+
+
+def edited(base: Base, platform: Edit) -> bool:
+    """Whether our side has changed since the base.
+
+    Setting a value back is an edit too; and what is adopted from another integration may be
+    another value, and yet be older than what the base stands for.
+    """
+    return platform.value != base.platform or platform.at > base.at
 
 
 @dataclass(frozen=True, slots=True)

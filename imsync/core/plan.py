@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from imsync.core.fields import Base, Edit, Field, Seen, Side
 from imsync.core.maps import NotLookedUp, NoTranslation, ValueMap
-from imsync.core.merge import Decision, Terms, Verdict, both, decide
+from imsync.core.merge import Decision, Strategy, Terms, Verdict, both, decide, edited
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,9 @@ def _one(standing: Standing, map_: ValueMap, terms: Terms) -> Decision | Blocked
     try:
         decision = _decide(standing, map_, terms)
     except NotLookedUp as error:
-        if standing.platform.at > standing.base.at and terms.direction.lets(Side.PLATFORM):
+        if standing.held and terms.strategy is Strategy.MANUAL_REVIEW:
+            return Decision(Verdict.HOLD, "both sides had changed: a person decides")
+        if edited(standing.base, standing.platform) and terms.direction.lets(Side.PLATFORM):
             return Decision(Verdict.PUSH, str(error))
         return Decision(Verdict.KEEP, str(error))
     except NoTranslation as error:

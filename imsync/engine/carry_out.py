@@ -250,6 +250,19 @@ def _record(
     if standing.seen is None or not (decision.loser or decision.verdict is Verdict.HOLD):
         return
     winner = decision.loser.other if decision.loser else None
+    conflicts.record(
+        conn,
+        view.link.id,
+        field,
+        strategy=terms.strategy,
+        base=standing.base,
+        platform=standing.platform,
+        external=standing.seen,
+        winner=None if standing.held else winner,
+        because=decision.because,
+        quiet_until=Instant(now + flapping.QUIET) if decision.flaps or standing.flaps else None,
+        now=now,
+    )
     if standing.held and winner is not None:
         conflicts.close(
             conn,
@@ -260,20 +273,6 @@ def _record(
             by="imsync",
             now=now,
         )
-        return
-    conflicts.record(
-        conn,
-        view.link.id,
-        field,
-        strategy=terms.strategy,
-        base=standing.base,
-        platform=standing.platform,
-        external=standing.seen,
-        winner=winner,
-        because=decision.because,
-        quiet_until=Instant(now + flapping.QUIET) if decision.flaps or standing.flaps else None,
-        now=now,
-    )
 
 
 def release_quiet(conn: Connection, integration_id: str, *, now: Instant) -> None:

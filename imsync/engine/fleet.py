@@ -191,6 +191,7 @@ class Fleet:
             task.cancel()
         if late:
             await asyncio.wait(late)
+            await self._db.run(recover, id_)  # nobody else ends the leases of what was cut short
 
 
 class Clockwork:
@@ -213,7 +214,10 @@ class Clockwork:
             task.add_done_callback(self._saving.discard)
 
 
-def recover(conn: Connection) -> None:
-    """What was being sent when the last daemon stopped is in doubt, and is owed again."""
-    writes.doubt(conn)
-    outbox.end_leases(conn)
+def recover(conn: Connection, integration_id: str | None = None) -> None:
+    """What was being sent (by one integration, or by all) and was cut short is in doubt.
+
+    It is owed again.
+    """
+    writes.doubt_all(conn, integration_id)
+    outbox.end_leases(conn, integration_id=integration_id)

@@ -86,7 +86,7 @@ def end_expired(conn: Connection, integration_id: str, *, now: Instant) -> None:
     """Owe again whatever nobody came back with in time: it may have been carried out."""
     for link_id in outbox.expired(conn, integration_id, now=now):
         writes.doubt(conn, link_id)
-        outbox.end_leases(conn, link_id)
+        outbox.end_leases(conn, link_id=link_id)
 
 
 def give_back(conn: Connection, claim: Claim) -> None:

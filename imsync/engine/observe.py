@@ -7,7 +7,7 @@ from imsync.connectors.base import Snapshot
 from imsync.core.covered import Theirs, covers
 from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Seen, Side
 from imsync.core.maps import NoTranslation
-from imsync.core.merge import Verdict, both
+from imsync.core.merge import Verdict, both, edited
 from imsync.engine import moves
 from imsync.engine.carry_out import spread, view
 from imsync.store import conflicts, directory, incidents, links, outbox, writes
@@ -89,8 +89,7 @@ def _undated(
             continue
         if edits is None:
             edits = incidents.get(conn, links.get(conn, link_id).incident_id).edits
-        here, base = edits[field], states[field].base
-        if here.value != base.platform or here.at > base.at:
+        if edited(states[field].base, edits[field]):
             found[field] = seen.as_of
     return found
 

@@ -175,15 +175,15 @@ def confirm(
         writes.landed(conn, write.id, now)
         got = snapshot.fields.get(field, write.value)
         if got == write.value or _reads_as(maps[field], got, write.edit.value):
-            _agree(conn, write, got, as_of=now)
+            _agree(conn, write, got, as_of=snapshot.as_of)
             _journal(conn, write, actor, now=now)
         elif got == write.before:
-            links.set_seen(conn, link_id, field, Seen(got, now, now))
+            links.set_seen(conn, link_id, field, Seen(got, now, snapshot.as_of))
             block(conn, link_id, field, f"it was told {write.value!r} and kept {got!r}")
         else:
-            # Somebody was quicker than the answer: theirs is an edit of what we wrote.
-            _agree(conn, write, write.value, as_of=now)
-            links.set_seen(conn, link_id, field, Seen(got, now, now))
+            # Somebody was quicker than the answer: theirs is an edit of what we wrote. The next
+            # look tells since when.
+            _agree(conn, write, write.value, as_of=snapshot.as_of)
     links.note_confirmed(conn, link_id, now)
     reconcile(conn, link_id, now=now)
 

@@ -223,12 +223,15 @@ def expired(conn: Connection, integration_id: str, *, now: Instant) -> list[int]
     return [row["link_id"] for row in rows]
 
 
-def end_leases(conn: Connection, link_id: int | None = None) -> None:
-    """End a link's leases, or all: a daemon is starting, and the lock says no other holds one."""
+def end_leases(
+    conn: Connection, *, integration_id: str | None = None, link_id: int | None = None
+) -> None:
+    """End the leases of a link or an integration, or all: nobody who held one is at work."""
     conn.execute(
-        "UPDATE outbox SET state = 'pending', leased_until = NULL"
-        " WHERE state = 'sending' AND (? IS NULL OR link_id = ?)",
-        (link_id, link_id),
+        "UPDATE outbox SET state = 'pending', leased_until = NULL WHERE state = 'sending'"
+        " AND (?1 IS NULL OR link_id = ?1) AND (?2 IS NULL OR link_id IN"
+        " (SELECT id FROM links WHERE integration_id = ?2))",
+        (link_id, integration_id),
     )
 
 

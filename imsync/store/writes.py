@@ -163,13 +163,19 @@ def failed(conn: Connection, link_id: int) -> None:
     )
 
 
-def doubt(conn: Connection, link_id: int | None = None) -> None:
-    """No answer came to what was being sent (on all links: we were stopped): it may have landed."""
+def doubt(conn: Connection, link_id: int) -> None:
+    """No answer came to what was being sent on this link: it may have landed."""
     conn.execute(
-        "UPDATE writes SET state = 'unknown' WHERE state = 'sending' AND link_id = ?"
-        if link_id is not None
-        else "UPDATE writes SET state = 'unknown' WHERE state = 'sending'",
-        () if link_id is None else (link_id,),
+        "UPDATE writes SET state = 'unknown' WHERE state = 'sending' AND link_id = ?", (link_id,)
+    )
+
+
+def doubt_all(conn: Connection, integration_id: str | None = None) -> None:
+    """The same on all links, or on an integration's: whoever was sending was cut short."""
+    conn.execute(
+        "UPDATE writes SET state = 'unknown' WHERE state = 'sending'"
+        " AND link_id IN (SELECT id FROM links WHERE integration_id = COALESCE(?, integration_id))",
+        (integration_id,),
     )
 
 

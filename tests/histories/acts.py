@@ -59,7 +59,11 @@ def live(h: History) -> None:
 
 
 def do(h: History, act: Act) -> None:
-    h.clock.at += h.rng.choice((3, 40, 300, 1_000, 3_000, 20_000, LONG))
+    passes = h.rng.choice((3, 40, 300, 1_000, 3_000, 10_000, LONG))
+    if passes == LONG:  # no step takes so long
+        for index in range(len(h.crews)):
+            h.finish_steps(index)
+    h.clock.at += passes
     act(h)
 
 
@@ -136,7 +140,10 @@ def _values_there(h: History, there: Elsewhere) -> Mapping[str, Sequence[str]]:
 def race(h: History) -> None:
     """Things happen while we are about to write, or have just written, and nobody knows it yet."""
     index, there = _side(h)
-    if chance(h.rng, 0.5):
+    stop = h.rng.choice(("looked", "written", "anywhere"))
+    if stop == "looked":
+        h.look_only(index)
+    elif stop == "written":
         h.write_unheard(index)
     else:
         h.go_on(index, "outbound", h.rng.randint(1, 20))
@@ -254,7 +261,7 @@ def crash(h: History) -> None:
 def switch(h: History) -> None:
     """An integration is disabled, or enabled again."""
     index, _ = _side(h)
-    h.enable(index, index in h.idle)
+    h.enable(index, index in h.idle, patient=not chance(h.rng, 0.3))
 
 
 def lock(h: History) -> None:

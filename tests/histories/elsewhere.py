@@ -124,6 +124,7 @@ class Elsewhere:
     sent: list[Delivery] = field(default_factory=list)
     wire: list[Delivery] = field(default_factory=list)
     writes: int = 0  # how many requests of ours were carried out
+    wrote: list[tuple[str, Field, Value, int]] = field(default_factory=list)  # ... what, and when
     idle: list[str] = field(default_factory=list)  # ... though we had just seen that value there
 
     # --- what people (and we) do there

@@ -4,7 +4,7 @@ Here is what can happen, one thing at a time; what does is drawn (`acts`) or wri
 by a test that tells one story. Nothing waits: the clock moves with the story.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -18,7 +18,7 @@ from imsync.errors import UserError
 from imsync.store import conflicts, inbox, incidents, integrations, links, outbox
 from imsync.store.conflicts import Conflict
 from tests.conftest import Clock
-from tests.histories.elsewhere import SERVICE, THEM, US, Delivery, Elsewhere, Row
+from tests.histories.elsewhere import SERVICE, THEM, Delivery, Elsewhere, Row
 from tests.histories.here import Crew, database, give_back
 from tests.histories.here import crew as a_crew
 
@@ -194,11 +194,11 @@ class History:
             state = links.fields(self.db.conn, link.id)[line.field]
             seen, at = (state.seen.value, state.seen.as_of) if state.seen else (NEVER, 0)
             ours = [
-                one
-                for one in there.lines
-                if (one.external_id, one.field, one.by) == (row.id, line.field, US) and one.at > at
+                value
+                for id_, field, value, when in there.wrote
+                if (id_, field) == (row.id, line.field) and when > at
             ]
-            no_change = [ours[-1].new] if ours else [seen, state.base.external]
+            no_change: list[Known] = [*ours[-1:]] or [seen, state.base.external]
             self.met[line.n] = Met(edit.value, no_change)
 
     def hear(self, index: int, delivery: Delivery, again: int = 0) -> None:
@@ -267,15 +267,30 @@ class History:
         self.say(f"{name} of {self.there[index].name} goes on: {turns} turns")
         return self.crews[index].go_on(name, turns)
 
+    def look_only(self, index: int) -> None:
+        """Outbound goes on until it has looked, and is about to write."""
+        self._go_on_until(index, "is about to write", lambda: self._sending(index))
+
     def write_unheard(self, index: int) -> None:
         """Outbound goes on until what it wrote stands there, and nobody has told us yet."""
+        road = self.crews[index].road
+        self._go_on_until(index, "has written", lambda: road.answering)
+
+    def _go_on_until(self, index: int, what: str, happened: Callable[[], bool]) -> None:
         if index in self.idle:
             return
-        self.say(f"outbound of {self.there[index].name} goes on until it has written")
-        crew = self.crews[index]
+        self.say(f"outbound of {self.there[index].name} goes on until it {what}")
         for _ in range(40):
-            if crew.go_on("outbound", 1) is not None or crew.road.answering:
+            if self.crews[index].go_on("outbound", 1) is not None or happened():
                 return
+
+    def _sending(self, index: int) -> bool:
+        row = self.db.conn.execute(
+            "SELECT EXISTS (SELECT 1 FROM writes w JOIN links l ON l.id = w.link_id"
+            " WHERE l.integration_id = ? AND w.state = 'sending')",
+            (f"int_{index}",),
+        ).fetchone()
+        return bool(row[0])
 
     def crash(self, *, ghost: bool = False) -> None:
         """The daemon dies; or (a ghost) it is thought to be dead while it waits for an answer."""
@@ -292,10 +307,14 @@ class History:
         self.db.at_once(recover)
         self.crews = [self._crew(index) for index in range(len(self.there))]
 
-    def enable(self, index: int, enabled: bool) -> None:
-        """Let nobody, or again somebody, work for it; what is in hand is finished first."""
-        self.finish_steps(index)
+    def enable(self, index: int, enabled: bool, *, patient: bool = True) -> None:
+        """Let nobody, or again somebody, work for it; what is in hand is finished, or cut short."""
+        if patient:
+            self.finish_steps(index)
         self.change(index, enabled=enabled)
+        self.crews[index].drop()
+        self.db.at_once(recover, f"int_{index}")
+        self.crews[index] = self._crew(index)
         (self.idle.discard if enabled else self.idle.add)(index)
 
     def finish_steps(self, index: int) -> None:

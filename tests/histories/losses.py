@@ -12,7 +12,7 @@ from imsync.core.fields import Field, Value
 from imsync.store import conflicts, incidents
 from tests.histories.elsewhere import ITSELF, US
 from tests.histories.history import History
-from tests.histories.pairs import Pair, agree, alike, reads
+from tests.histories.pairs import Pair, agree, alike, same
 
 HERE = -1
 """The platform's side; the others are numbered as their accounts are."""
@@ -56,7 +56,7 @@ def lost(history: History, number: int, pairs: Sequence[Pair], field: Field) -> 
             return alike(maps[edit.side], value, edit.new)
         if edit.side == HERE:
             return alike(maps[side], edit.new, value)
-        return value == edit.new or alike(maps[side], reads(maps[edit.side], edit.new), value)
+        return value == edit.new or same(maps[side], value, maps[edit.side], edit.new)
 
     for edit in made:
         if (

@@ -75,9 +75,10 @@ def alike(map_: ValueMap, here: Value, there: Value) -> bool:
         return False
 
 
-def reads(map_: ValueMap, there: Value) -> Value:
-    """What an external value reads as when nothing better is known."""
+def same(one: ValueMap, there: Value, other: ValueMap, elsewhere: Value) -> bool:
+    """Whether values of two external sides mean the same here."""
     try:
-        return map_.decode(there, given=None)
+        here, also = one.decode(there, given=None), other.decode(elsewhere, given=None)
+        return here == also or one.encode(here) == one.encode(also)
     except NoTranslation:
-        return None
+        return False

@@ -4,7 +4,7 @@ A request takes a turn to arrive and another to come back, so that others may ac
 on bad days it is lost on the way, or its answer is.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -78,6 +78,7 @@ class Road:
             raise Refused("an open incident with matching dedup key already exists", status=400)
         there.writes += 1
         row = there.open(by=US, key=draft.key, **_parts(body))
+        self._note_written(row, [one for one in Field if one is not Field.DESCRIPTION])
         row.details = body.get("body", {}).get("details")
         return await self._answer(self._snapshot(row, sent), writes=True)
 
@@ -95,6 +96,7 @@ class Road:
                 self.there.idle.append(f"{name} {value!r} of {external_id}")
         for part in self._order(row, wanted):
             self.there.edit(row, part, wanted[part], by=US)
+        self._note_written(row, changes)
         return await self._answer(self._snapshot(row, sent), writes=True)
 
     async def write_many(
@@ -110,8 +112,13 @@ class Road:
         for id_, row in rows.items():
             for part in self._order(row, parts[id_]):
                 self.there.edit(row, part, parts[id_][part], by=US)
+            self._note_written(row, changes[id_])
         answer = {id_: self._snapshot(row, sent) for id_, row in rows.items()}
         return await self._answer(answer, writes=True)
+
+    def _note_written(self, row: Row, fields: Iterable[Field]) -> None:
+        now = self.there.clock()
+        self.there.wrote += [(row.id, one, row[one], now) for one in fields]
 
     def _refuse(self, row: Row, wanted: Mapping[str, str]) -> None:
         status = wanted.get("status", row.status)
