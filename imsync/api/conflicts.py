@@ -1,5 +1,6 @@
 """/conflicts: both values, who set them, and what was decided."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +13,14 @@ from imsync.api.headers import actor_of
 from imsync.api.parameters import ConflictQuery, asked
 from imsync.core.fields import Instant
 from imsync.engine import explain, review
+from imsync.engine.account import needs
 from imsync.engine.explain import Told
-from imsync.errors import UserError
+from imsync.errors import ExternalError, UserError
 from imsync.store import conflicts, incidents, integrations
 from imsync.store.conflicts import Conflict
 from imsync.store.database import Connection
+
+log = logging.getLogger(__name__)
 
 
 async def page(request: web.Request) -> web.Response:
@@ -46,6 +50,8 @@ async def resolve(request: web.Request) -> web.Response:
     body = await read(request, ConflictAnswer)
     if len(body.model_fields_set) != 1 or (body.use is None and "use" in body.model_fields_set):
         raise UserError("give either `use` or `value`", hint="use: platform, or external")
+    if body.use is None:
+        await _look_up(request, body.value)
     return await _answered(request, review.resolve, use=body.use, value=body.value)
 
 
@@ -57,6 +63,21 @@ async def ignore(request: web.Request) -> web.Response:
 async def restore(request: web.Request) -> web.Response:
     """Bring back what lost in a conflict, as a fresh edit on both sides."""
     return await _answered(request, review.restore)
+
+
+async def _look_up(request: web.Request, value: str | None) -> None:
+    """Ask there whether somebody goes by that name, where that is not known; if anybody answers."""
+    context = context_of(request)
+    conflict = await context.db.read(conflicts.get, conflicts.number_of(request.match_info["id"]))
+    integration = await context.db.read(integrations.named, conflict.integration)
+    if integration.token is None:
+        return
+    crew = context.fleet.crew(integration.id) or context.fleet.assemble(integration)
+    wanted = await context.db.read(needs, integration.id, outgoing=[(conflict.field, value)])
+    try:
+        await crew.account.look_up(wanted)
+    except ExternalError as error:
+        log.warning("%s: cannot look up %s: %s", integration.slug, conflict.field, error)
 
 
 async def _answered(

@@ -45,11 +45,11 @@ _SINGLY = 20
 
 @dataclass(slots=True)
 class Drift:
-    """The loop that polls and sweeps one integration. `outbound` is rung for what it finds owed."""
+    """The loop that polls and sweeps one integration. `owed` is called after each look."""
 
     account: Account
     bell: Bell
-    outbound: Bell
+    owed: Callable[[], None]
     share: Limiter  # what of the rate limit is for looking
     interval: float  # seconds between polls
     sweep_interval: float  # seconds between sweeps
@@ -83,7 +83,7 @@ class Drift:
         except ExternalError as error:
             log.warning("%s: the sweep stopped: %s", account.integration.slug, error)
             return False
-        self.outbound.ring()
+        self.owed()
         return True
 
     async def is_due(self) -> bool:

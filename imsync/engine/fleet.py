@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -104,6 +105,12 @@ class Fleet:
                 crew.inbound.bell.ring()
                 crew.outbound.bell.ring()
 
+    def _owed(self, own: Bell) -> None:
+        """What was heard from one account may be owed to any of them."""
+        own.ring()
+        for crew, _ in self._crews.values():
+            crew.outbound.bell.ring()
+
     def crew(self, id_: str) -> Crew | None:
         found = self._crews.get(id_)
         return found[0] if found else None
@@ -131,17 +138,18 @@ class Fleet:
             priorities=priorities,
         )
         outbound = Outbound(account, Bell())
+        owed = partial(self._owed, outbound.bell)
         drift = Drift(
             account,
             Bell(),
-            outbound.bell,
+            owed,
             self._limiter(round(integration.rate_limit * self._rate_limit_share)),
             self._drift_interval,
             self._sweep_interval,
         )
         return Crew(
             account,
-            Inbound(account, Bell(), outbound.bell),
+            Inbound(account, Bell(), owed),
             outbound,
             drift,
             Watch(account, Bell(), drift.bell),

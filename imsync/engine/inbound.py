@@ -6,6 +6,7 @@ delivery has its turn.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
@@ -45,11 +46,11 @@ _IDLE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """The loop that applies what one integration was told. `outbound` is rung after each."""
+    """The loop that applies what one integration was told. `owed` is called after each."""
 
     account: Account
     bell: Bell
-    outbound: Bell
+    owed: Callable[[], None]
 
     async def run(self) -> None:
         while not self.bell.stopped:
@@ -93,7 +94,7 @@ class Inbound:
             await self.learn_names(event.snapshot)
             event = replace(event, snapshot=await self.dated(event.snapshot))
         await account.db.run(apply, delivery, event, now=account.now())
-        self.outbound.ring()
+        self.owed()
 
     async def looked_at(self, event: Event) -> Event:
         """The event with the incident as it stands now, if it is one of ours."""

@@ -1,7 +1,7 @@
 """A person's answer to a conflict: one side's value, a third one, neither; or the loser back."""
 
-from imsync.core.fields import NEVER, Base, Edit, Instant, Side, Value
-from imsync.core.maps import NoTranslation
+from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Side, Value
+from imsync.core.maps import NotLookedUp, NoTranslation
 from imsync.core.merge import Verdict
 from imsync.engine.carry_out import View, adopt, spread, view
 from imsync.engine.edits import check
@@ -28,9 +28,10 @@ def resolve(
     field, standing = conflict.field, current.standings[conflict.field]
     seen = standing.seen
     assert seen is not None  # there is no conflict with what nobody has seen
-    checked = check(field, value) if use is None else None
+    checked = _writable(current, field, value) if use is None else None
     who = by or "somebody"
-    said = f"{who} chose {use}" if use else f"{who} chose another value: {checked!r}"
+    another = "none" if checked is None else repr(checked)
+    said = f"{who} chose {use}" if use else f"{who} chose another value: {another}"
     conflicts.close(conn, current.link.id, field, winner=use, because=said, by=who, now=now)
     links.set_blocked(conn, current.link.id, field, None)
     if use is Side.EXTERNAL:
@@ -57,6 +58,18 @@ def resolve(
         _write_here(conn, current, conflict, edit, now=now)
     spread(conn, current.incident.id, [field], now=now)
     return conflicts.get(conn, id_)
+
+
+def _writable(current: View, field: Field, value: Value) -> Value:
+    """The value, if the field can take it here and, as far as is known, there too."""
+    checked = check(field, value)
+    try:
+        current.maps[field].encode(checked)
+    except NotLookedUp:
+        return checked  # nobody could be asked: if it is none, the field says so when written
+    except NoTranslation as error:
+        raise UserError(f"{field} cannot be that: {error}", hint="nothing was changed") from None
+    return checked
 
 
 def ignore(conn: Connection, id_: int, *, by: str | None, now: Instant) -> Conflict:

@@ -2,20 +2,26 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from imsync.connectors.base import LOOKED_UP, Kind, Snapshot
 from imsync.core.fields import Instant
 from imsync.core.merge import Verdict
 from imsync.engine import giving_up, inbound, linking
 from imsync.engine.carry_out import reconcile, release_quiet
+from imsync.engine.dead_letters import retry
 from imsync.engine.log_feed import Told
 from imsync.engine.observe import observe, undated
-from imsync.store import directory, drift, integrations, links, outbox, writes
+from imsync.store import dead_letters, directory, drift, integrations, links, outbox, writes
 from imsync.store.database import Connection, undone
 from imsync.store.links import Link
 
 _MISSING_FOR = 600_000
 """How long (ms) a name that was not found is taken not to exist."""
+
+
+OUTAGE: Final = 180_000
+"""When nothing could be read for so long (ms), what was given up on meanwhile is tried again."""
 
 
 def let_go(conn: Connection, integration_id: str, *, now: Instant) -> None:
@@ -134,10 +140,23 @@ def polled(
     conn: Connection, integration_id: str, met: Met, *, read_to: Instant, now: Instant
 ) -> None:
     """What the log told was looked at. Of a link that was left, it is yet to be heard again."""
+    before = integrations.get(conn, integration_id).log_read_to
+    if before is not None and now - before > OUTAGE:
+        recover(conn, integration_id, since=before, now=now)
     if not met.left:
         integrations.note_log_read(conn, integration_id, read_to)
     integrations.note_healed(conn, integration_id, met.drifted, now=now)
     directory.forget_missing(conn, integration_id, before=Instant(now - _MISSING_FOR))
+
+
+def recover(conn: Connection, integration_id: str, *, since: Instant, now: Instant) -> None:
+    """The other side answers again: an outage is nobody's fault, and needs nobody's hands.
+
+    What went on failing by itself, while all else was answered, stays a dead letter.
+    """
+    for letter in dead_letters.unreached(conn, integration_id, since=since):
+        retry(conn, letter, now=now)
+    outbox.hurry(conn, integration_id, now=now)
 
 
 def swept(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from sqlite3 import Row
 
 from imsync.core.fields import Instant
-from imsync.errors import NotFound
+from imsync.errors import NotFound, Unavailable, Unknown
 from imsync.store import events
 from imsync.store.database import Connection
 
@@ -105,6 +105,16 @@ def page(
         (integration_id, 2**62 if before is None else before, limit),
     )
     return [_dead_letter(row) for row in rows]
+
+
+def unreached(conn: Connection, integration_id: str, *, since: Instant) -> list[int]:
+    """What was given up on since then only because nobody answered."""
+    rows = conn.execute(
+        "SELECT id FROM dead_letters WHERE integration_id = ? AND direction = 'outbound'"
+        " AND code IN (?, ?) AND created_at >= ? ORDER BY id",
+        (integration_id, Unavailable.code, Unknown.code, since),
+    )
+    return [row["id"] for row in rows]
 
 
 def get(conn: Connection, id_: int) -> DeadLetter:

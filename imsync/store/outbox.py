@@ -203,6 +203,16 @@ def put_off(conn: Connection, claim: Claim, *, until: Instant, because: str) -> 
         )
 
 
+def hurry(conn: Connection, integration_id: str, *, now: Instant) -> None:
+    """What waits because it failed need not wait any longer."""
+    conn.execute(
+        "UPDATE outbox SET due_at = ? WHERE state = 'pending' AND due_at > ?"
+        " AND last_error IS NOT NULL"
+        " AND link_id IN (SELECT id FROM links WHERE integration_id = ?)",
+        (now, now, integration_id),
+    )
+
+
 def give_back(conn: Connection, claim: Claim, whats: Iterable[str] | None = None) -> None:
     """Return the lease on these (or all) as if it had never been taken: nothing of it failed."""
     for what in claim.attempts if whats is None else whats:

@@ -15,7 +15,7 @@ from imsync.connectors.pagerduty.mapping import (
 )
 from imsync.connectors.pagerduty.severities import Severities
 from imsync.core.fields import Field, Instant, Severity, Status, Value
-from imsync.core.maps import NotLookedUp, NoTranslation, broken_law
+from imsync.core.maps import Custom, NotLookedUp, NoTranslation, Pairs, broken_law
 
 FIVE: Final = ("P1", "P2", "P3", "P4", "P5")
 SEVERITIES: Final = [severity.value for severity in Severity]
@@ -69,6 +69,14 @@ def test_severities_keep_the_laws_whatever_priorities_there_are(names: tuple[str
         assert read in SEVERITIES
         # What was read stands: it reads the same wherever it is read again.
         assert map_.decode(f"{urgency} {name}".strip(), given=read) == read
+
+
+@pytest.mark.parametrize("alone", ["P1", "low P1", "P2", "high P2"])
+def test_a_priority_that_people_have_moved_reads_as_what_it_is_written_for(alone: str) -> None:
+    moved = Custom({"priority": Pairs({"SEV-1": "P2", "SEV-2": "P1"}, {})})
+    map_ = Severities.of(("P1", "P2", "P3", "P4"), moved)
+    read = map_.decode(alone, given="SEV-3")
+    assert (map_.encode(read) or "").endswith(alone[-2:])
 
 
 def test_the_other_maps_keep_the_laws() -> None:

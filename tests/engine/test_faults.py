@@ -4,6 +4,7 @@ import pytest
 
 from imsync.core.fields import Field
 from imsync.core.schedule import LONGEST_WAIT
+from imsync.engine import sweeping
 from imsync.errors import Unknown
 from imsync.store import integrations, writes
 from tests.town import Town
@@ -83,6 +84,51 @@ async def test_after_the_last_attempt_there_is_a_dead_letter_and_no_more(town: T
     await town.edit(title="Ours, at last")
     await wait_out(town)
     assert (await town.there())["title"] == "Ours, at last", "a new edit is a new try"
+
+
+async def test_an_outage_needs_nobodys_hands_when_it_is_over(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await town.sweep()
+    town.sandbox.faults.api_error = 1.0
+    await town.edit(title="Ours")
+    await wait_out(town)
+    number = await town.declare("Born in the outage")
+    await wait_out(town)
+    assert len(await town.dead_letters()) == 2
+    await town.edit(description="Not yet given up on")
+    await town.settle()
+    town.clock.at += sweeping.OUTAGE
+    assert not await town.crew.drift.step()
+
+    town.sandbox.faults.api_error = 0.0
+    assert await town.crew.drift.step()
+    await town.settle()
+    assert await town.dead_letters() == []
+    assert (await town.there())["title"] == "Ours"
+    assert (await town.there(number))["title"] == "Born in the outage"
+
+
+async def test_what_goes_on_failing_while_all_else_is_answered_stays_given_up_on(
+    town: Town,
+) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await town.sweep()
+    await town.edit(title="Ours")
+    town.sandbox.faults.api_error = 1.0
+    await town.settle()
+    for _ in range(5):
+        town.clock.at += 60_000
+        town.sandbox.faults.api_error = 0.0
+        assert await town.crew.drift.step()
+        town.sandbox.faults.api_error = 1.0
+        await town.settle()
+    (letter,) = await town.dead_letters()
+    town.sandbox.faults.api_error = 0.0
+    town.clock.at += 60_000
+    assert await town.crew.drift.step()
+    assert await town.dead_letters() == [letter]
 
 
 async def test_a_refused_status_is_blocked_and_no_alarm(town: Town) -> None:

@@ -35,13 +35,8 @@ class Silent:
         return []
 
 
-async def test_what_is_cut_short_when_an_integration_is_disabled_is_owed_again(
-    db: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else its lease would be nobody's, and nothing of its link would move until a restart."""
-    monkeypatch.setattr(fleet, "GRACE", 0.01)
-    there = Silent()
-    made = Fleet(
+def fleet_of(db: Database, clock: Clock, there: Silent) -> Fleet:
+    return Fleet(
         db=db,
         connects=lambda *_, **__: there,
         now=clock,
@@ -51,15 +46,47 @@ async def test_what_is_cut_short_when_an_integration_is_disabled_is_owed_again(
         rate_limit_share=0.5,
         max_attempts=5,
     )
-    settings = {"name": "P", "token": "t", "default_service": "S", "base_url": "https://p.example"}
+
+
+async def integrated(db: Database, clock: Clock, id_: str) -> None:
+    settings = {"name": id_, "token": "t", "default_service": "S", "base_url": "https://p.example"}
     await db.run(
         configure.create,
-        "int_p",
+        id_,
         settings,
         integration_type="pagerduty",
         webhook_secret=None,
         now=clock(),
     )
+
+
+async def test_what_one_account_tells_is_at_once_owed_to_the_others(
+    db: Database, clock: Clock
+) -> None:
+    """Their loops would look again only half a minute later."""
+    made = fleet_of(db, clock, Silent())
+    for id_ in ("int_p", "int_q"):
+        await integrated(db, clock, id_)
+    await made.start()
+    one, other = made.crew("int_p"), made.crew("int_q")
+    assert one is not None
+    assert other is not None
+    for tell in (one.inbound.owed, one.drift.owed):
+        while await other.outbound.bell.wait(0):
+            pass
+        tell()
+        assert await other.outbound.bell.wait(0)
+    await made.stop()
+
+
+async def test_what_is_cut_short_when_an_integration_is_disabled_is_owed_again(
+    db: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its lease would be nobody's, and nothing of its link would move until a restart."""
+    monkeypatch.setattr(fleet, "GRACE", 0.01)
+    there = Silent()
+    made = fleet_of(db, clock, there)
+    await integrated(db, clock, "int_p")
     await db.run(
         edits.declare,
         {Field.TITLE: "Start"},

@@ -180,8 +180,8 @@ def crew(
     )
     bell = Bell()
     loops: dict[str, Inbound | Outbound | Drift] = {
-        "inbound": Inbound(account, bell, bell),
+        "inbound": Inbound(account, bell, bell.ring),
         "outbound": Outbound(account, bell),
-        "drift": Drift(account, bell, bell, Permits(), 60, 300),
+        "drift": Drift(account, bell, bell.ring, Permits(), 60, 300),
     }
     return Crew(account, road, loops)

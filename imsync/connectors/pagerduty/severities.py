@@ -71,8 +71,11 @@ class Severities:
             parts = [urgency.there[severity], *([name] if name != NONE else [])]
             written[severity] = " ".join(parts)
             alike.setdefault(written[severity].lower(), []).append(severity)
-        named = {name.lower(): ours for ours, name in set_out.items() if name != NONE}
-        named |= {name.lower(): _LEVELS[min(level, 4)] for level, name in levels.items()}
+        named = {name.lower(): _LEVELS[min(level, 4)] for level, name in levels.items()}
+        for name, several in _by_name(written).items():
+            # What a name says by itself gives way to what it is written for.
+            if named.get(name) not in several:
+                named[name] = several[0]
         read = dict[str, str]()
         for external, several in alike.items():
             there, alone = in_parts(external)
@@ -115,6 +118,15 @@ class Severities:
         if urgency is None:
             raise NoTranslation(f"nothing is known of a priority {value!r}, and no urgency")
         return self.urgency.decode(urgency, given=given)
+
+
+def _by_name(written: Mapping[str, str]) -> dict[str, list[str]]:
+    """The severities that are written with each priority, by its name in lower case."""
+    found = dict[str, list[str]]()
+    for severity, external in written.items():
+        if name := in_parts(external)[1]:
+            found.setdefault(name.lower(), []).append(severity)
+    return found
 
 
 def _level(name: str) -> int:

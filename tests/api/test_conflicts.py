@@ -1,0 +1,53 @@
+"""An answer to a conflict over HTTP: what the other side cannot take is found out before."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from imsync.core.fields import Field
+from imsync.core.merge import Strategy
+from tests.town import Town, town_of
+
+from .asking import Api
+
+RESOLVE = "/api/v1/conflicts/cfl_1/resolve"
+
+
+@pytest.fixture
+async def asked() -> AsyncIterator[Town]:
+    """A town where a person is asked who an incident is assigned to: Bob here, Dave there."""
+    async with town_of() as town:
+        await town.connect(conflict_strategy=Strategy.MANUAL_REVIEW)
+        await town.declare("Start", assigned_to="carol@acme.example")
+        await town.settle()
+        await town.edit(assigned_to="bob@acme.example")
+        users = (await town.call("GET", "/users"))["users"]
+        (dave,) = (one["id"] for one in users if one["email"] == "dave@acme.example")
+        reference = {"id": dave, "type": "user_reference"}
+        await town.act(assignments=[{"assignee": reference}])
+        await town.settle()
+        (conflict,) = await town.conflicts()
+        assert (conflict.field, conflict.status) == (Field.ASSIGNED_TO, "pending")
+        yield town
+
+
+@pytest.mark.parametrize("value", ["nobody@nowhere.example", "Carol"])
+async def test_somebody_who_is_not_there_is_refused_and_nothing_changes(
+    asked: Town, value: str
+) -> None:
+    api = Api(asked.session, asked.server)
+    answer = await api("POST", RESOLVE, {"value": value})
+    assert value in answer.problem(400, "invalid_request")
+    (conflict,) = await asked.conflicts()
+    assert conflict.status == "pending"
+    assert (await asked.field("assigned_to")).blocked is None
+
+
+async def test_somebody_who_was_never_heard_of_is_looked_up(asked: Town) -> None:
+    api = Api(asked.session, asked.server)
+    answer = await api("POST", RESOLVE, {"value": "alice@acme.example"})
+    assert answer.status == 200
+    await asked.settle()
+    there = (await asked.there())["assignments"]
+    assert [one["assignee"]["summary"] for one in there] == ["Alice Martin"]
+    assert (await asked.here())[Field.ASSIGNED_TO] == "alice@acme.example"
