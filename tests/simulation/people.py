@@ -58,22 +58,18 @@ class People:
         self.notes_here: list[tuple[int, str]] = []  # those that were accepted
         self.notes_there: list[tuple[int, str, str]] = []  # account, incident, text
         self._words = 0
-        self._busy = set[asyncio.Task[None]]()
+        self._busy: list[asyncio.Future[None]] = []
 
     # --- doing things
 
     def begin(self, what: Callable[[], Awaitable[None]]) -> None:
         """Let somebody do this, while others do other things."""
-        task = asyncio.ensure_future(self._do(what))
-        self._busy.add(task)
-        task.add_done_callback(self._busy.discard)
-
-    async def _do(self, what: Callable[[], Awaitable[None]]) -> None:
-        await what()
+        self._busy.append(asyncio.ensure_future(what()))
 
     async def finish(self) -> None:
+        """Wait until everybody has done what they began."""
         while self._busy:
-            await asyncio.wait(self._busy)
+            await self._busy.pop(0)
 
     def act(self) -> None:
         """Somebody does something, or two people do."""
@@ -117,7 +113,7 @@ class People:
         body: Json = {"title": title, "severity": rng.choice(list(Severity))}
         for field in self.fields:
             if field not in (Field.TITLE, Field.SEVERITY) and rng.random() < 0.3:
-                body[field] = self.value_here(field)
+                body[field.value] = self.value_here(field)
         self.declared.append(title)
         after = self.now()
         status, told = await self.ask("POST", "/incidents", body, by=by)
@@ -132,7 +128,7 @@ class People:
         rng, number, by = self.rng, self.rng.choice(numbers), self.rng.choice(ME)
         body: Json = {}
         for field in rng.sample(self.fields, 1 if rng.random() < 0.8 else min(2, len(self.fields))):
-            body[field] = self.value_here(field)
+            body[field.value] = self.value_here(field)
         after = self.now()
         status, _ = await self.ask("PATCH", f"/incidents/INC-{number}", body, by=by)
         if status == 200:
@@ -196,12 +192,8 @@ class People:
     async def do(self, index: int, method: str, path: str, body: Json) -> bool:
         """What somebody does in PagerDuty's web interface. Whether it was taken."""
         there, who = self.there[index], self.rng.choice(THEM)
-        named = ",".join(body.get("incident", {}))
         async with self._safe.request(
-            method,
-            f"{there.door}/_sandbox/as/{who}{path}",
-            data=orjson.dumps(body),
-            headers={"X-Fields": named},
+            method, f"{there.door}/_sandbox/as/{who}{path}", data=orjson.dumps(body)
         ) as answer:
             await answer.read()
             return answer.status < 300

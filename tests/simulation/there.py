@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from random import Random
 
+import orjson
 from aiohttp import web
 
 from imsync.core.fields import Field, Value
@@ -47,10 +48,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who makes the request in hand: their name, and the fields that it sets."""
+    """Who makes the request in hand, and what it sets: (incident, or "" for its only one; field).
+
+    Whatever else changes, changes by itself: who is on call when the policy is another.
+    """
 
     who: str = ITSELF
-    fields: frozenset[Field] = frozenset()
+    sets: frozenset[tuple[str, Field]] = frozenset()
 
 
 _ASKER: ContextVar[Asker] = ContextVar("asker")
@@ -183,8 +187,7 @@ class There:
             for name, value in self.values(row).items():
                 if old[name] == value:
                     continue
-                own = asker.who == US or was is None or name in asker.fields
-                by = asker.who if own else ITSELF
+                by = asker.who if (id_, name) in asker.sets or ("", name) in asker.sets else ITSELF
                 line = Line(self._count(), self._now(), id_, name, old[name], value, by)
                 self.lines.append(line)
                 self.network.say(f"there {line.by}: {id_} {name} {line.old!r} -> {value!r}")
@@ -196,8 +199,15 @@ class There:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        named = request.headers.get("X-Fields", "")
-        fields = frozenset(_FIELDS[name] for name in named.split(",") if name in _FIELDS)
         person = request.path.startswith("/_sandbox/as/")
-        _ASKER.set(Asker(request.path.split("/")[3], fields) if person else Asker(US))
+        who = request.path.split("/")[3] if person else US
+        _ASKER.set(Asker(who, frozenset(_sets(await request.read()))))
         return await handler(request)
+
+
+def _sets(raw: bytes) -> Iterator[tuple[str, Field]]:
+    body = orjson.loads(raw) if raw else {}
+    one, many = body.get("incident", {}), body.get("incidents", [])
+    for id_, changes in [("", one), *((each["id"], each) for each in many)]:
+        for name in changes.keys() & _FIELDS.keys():
+            yield id_, _FIELDS[name]

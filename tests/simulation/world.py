@@ -140,6 +140,9 @@ class World:
         since = self.loop.time()
         await self._come_to_rest(since)
         self.counts.convergence = self.loop.time() - since
+        while any(there.sandbox.deliveries_pending for there in self.there):
+            await asyncio.sleep(10)  # what was refused in the trouble is sent again hours later
+        await self._come_to_rest(self.loop.time())
         self.supervisor = supervisor
 
     def _pause(self) -> float:
