@@ -24,6 +24,9 @@ _NEAR = 5_000
 _TOGETHER = 1_000
 """How far apart (ms) the log may put what one request did: its seconds are cut."""
 
+_MOVED_ALONG = (Field.STATUS, Field.ASSIGNED_TO)
+"""What a write of another field, or of their own, may set on its way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -142,10 +145,15 @@ def _own_lines(
 def _is_ours(line: Change, own: Iterable[Change]) -> bool:
     """Whether it is a line of our own, or tells what the same request did on its way.
 
-    Acknowledging what is resolved first triggers it anew; raising an urgency un-acknowledges.
-    What the same user did in the same moment was our write too, and covered nothing.
+    Acknowledging what is resolved first triggers it anew; raising an urgency un-acknowledges;
+    another policy brings another assignee. Of these fields, what the same user did in the same
+    moment was our write too, and covered nothing. Nothing else changes by itself: that was an
+    edit by the one for whom we act.
     """
-    return any(line.by_id == one.by_id and abs(line.at - one.at) <= _TOGETHER for one in own)
+    return line in own or (
+        line.field in _MOVED_ALONG
+        and any(line.by_id == one.by_id and abs(line.at - one.at) <= _TOGETHER for one in own)
+    )
 
 
 def _covered(
@@ -160,6 +168,8 @@ def _covered(
     mine = [at for at, line in enumerate(of_field) if _tells_of(line, write, translation)]
     before = of_field[: mine[0]] if mine else []
     while before and _is_ours(before[-1], own):
+        if before[-1] in own:
+            return None  # what an earlier write of ours covered is that one's affair
         before.pop()
     unseen = [line for line in before if line.at + CUT > written.as_of]
     if not unseen or not isinstance(written.before, str | None):

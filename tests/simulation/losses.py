@@ -92,7 +92,7 @@ def _was_no_edit(world: World, edit: Made, pairs: Sequence[Pair]) -> bool:
     """What SEMANTICS does not count as one."""
     if edit.side == HERE:
         # Nobody is assigned: whoever is on call there is, when it is created.
-        return edit.new is None and edit.early
+        return edit.new is None and edit.early or _taken_away(edit, pairs)
     pair = next(pair for pair in pairs if pair.index == edit.side)
     met = world.met.get(edit.n)
     if met is not None:
@@ -102,6 +102,18 @@ def _was_no_edit(world: World, edit: Made, pairs: Sequence[Pair]) -> bool:
         if agree(pair.maps[edit.field], met.said, edit.new):
             return True  # it is what we said already
     return _as_we_wrote(world, edit, pair)
+
+
+def _taken_away(edit: Made, pairs: Sequence[Pair]) -> bool:
+    """Whether somebody there reopened it later: that assigns whoever is on call."""
+    return edit.field is Field.ASSIGNED_TO and any(
+        line.field is edit.field
+        and line.external_id == pair.row.id
+        and (line.by, line.old) == (ITSELF, None)
+        and line.n > edit.n
+        for pair in pairs
+        for line in pair.there.lines
+    )
 
 
 def _over_ours(edit: Made, pair: Pair) -> bool:
@@ -121,7 +133,15 @@ def _as_we_wrote(world: World, edit: Made, pair: Pair) -> bool:
         " WHERE link_id = ? AND field = ? AND as_of <= ? AND (at IS NULL OR at >= ?)",
         (pair.link.id, edit.field, edit.at + CUT, edit.at),
     )
-    return any(row["value"] == edit.new for row in rows)
+    return any(_sets_alike(edit, row["value"]) for row in rows)
+
+
+def _sets_alike(edit: Made, written: Value) -> bool:
+    """Whether all that this edit set is set so in that value: a severity has two parts."""
+    if edit.field is not Field.SEVERITY or not (edit.old and edit.new and written):
+        return written == edit.new
+    old, new, ours = (f"{value} ".split(" ") for value in (edit.old, edit.new, written))
+    return all(ours[part] == new[part] for part in (0, 1) if new[part] != old[part])
 
 
 def _made(world: World, number: int, pairs: Sequence[Pair], field: Field) -> Iterator[Made]:

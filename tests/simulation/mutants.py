@@ -12,11 +12,11 @@ from typing import Any
 from pytest import MonkeyPatch
 
 from imsync.core.fields import Instant
-from imsync.engine import writing
+from imsync.engine import inbound, sweeping, writing
 from imsync.engine.sending import Sender
 from imsync.store import inbox, outbox, writes
 from imsync.store.database import Database
-from tests.histories.mutants import Mutant, no_late, no_worker, settle_on_stale
+from tests.histories.mutants import Mutant, no_late, settle_on_stale
 
 
 def no_fence(patch: MonkeyPatch) -> None:
@@ -38,6 +38,24 @@ def confirm_first(patch: MonkeyPatch) -> None:
         return batches
 
     patch.setattr(writing, "prepare", prepare)
+
+
+def two_workers(patch: MonkeyPatch) -> None:
+    """Deliveries and looks do not wait for the outcome of a write of the same link."""
+
+    def take(conn: Any, integration_id: str, *, now: Instant) -> inbox.Delivery | None:
+        row = conn.execute(
+            "UPDATE inbox SET attempt = attempt + 1 WHERE id = (SELECT MIN(id) FROM inbox"
+            " WHERE integration_id = ? AND state = 'pending' AND due_at <= ?) RETURNING id,"
+            " integration_id, event_type, external_id, incident_key, body, received_at, attempt",
+            (integration_id, now),
+        ).fetchone()
+        return inbox.Delivery(*row) if row else None
+
+    patch.setattr(inbox, "take", take)
+    patch.setattr(inbound, "is_doubtful", lambda *_: False)
+    patch.setattr(sweeping.writes, "unsettled", lambda *_: [])
+    patch.setattr(sweeping.outbox, "owed", lambda *_: {})
 
 
 def answer_first(patch: MonkeyPatch) -> None:
@@ -67,7 +85,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("confirm-first", confirm_first, ["lost", "differ"]),
     Mutant("no-late", no_late, ["lost"]),
     Mutant("settle-on-stale", settle_on_stale, ["lost"]),
-    Mutant("no-worker", no_worker, ["lost", "differ", "echo"]),
+    Mutant("two-workers", two_workers, ["lost", "differ", "echo"]),
     Mutant("answer-first", answer_first, ["unkept"]),
     Mutant("no-look-for-it", no_look_for_it, ["double", "differ"]),
 )

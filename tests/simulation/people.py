@@ -48,9 +48,10 @@ class People:
         safe: aiohttp.ClientSession,
         now: Callable[[], int],
         numbers: Callable[[], list[int]],
+        earlier: Callable[[int, Field], list[Value]],
     ) -> None:
         self.rng, self.there, self.now, self._numbers = rng, there, now, numbers
-        self._session, self._safe = session, safe
+        self._session, self._safe, self._earlier = session, safe, earlier
         self.fields = rng.sample(list(Field), rng.choice((1, 2, 2, 3, 6)))
         self.accepted: list[Accepted] = []
         self.declared: list[str] = []  # the titles, accepted or not
@@ -128,7 +129,9 @@ class People:
         rng, number, by = self.rng, self.rng.choice(numbers), self.rng.choice(ME)
         body: Json = {}
         for field in rng.sample(self.fields, 1 if rng.random() < 0.8 else min(2, len(self.fields))):
-            body[field.value] = self.value_here(field)
+            earlier = self._earlier(number, field)
+            back = earlier and rng.random() < 0.25  # set back to what it was: an edit too
+            body[field.value] = rng.choice(earlier) if back else self.value_here(field)
         after = self.now()
         status, _ = await self.ask("PATCH", f"/incidents/INC-{number}", body, by=by)
         if status == 200:
@@ -177,6 +180,9 @@ class People:
             return
         row = self.rng.choice(rows)
         change = self.change_there(there, self.rng.choice(self.fields))
+        lines = [one for one in there.lines if (one.external_id, one.field) == (row.id, "title")]
+        if "title" in change and self.rng.random() < 0.15:
+            change = {"title": self.rng.choice(lines).new}
         body = {"incident": {"type": "incident_reference", **change}}
         await self.do(index, "PUT", f"/incidents/{row.id}", body)
 

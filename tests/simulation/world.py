@@ -78,6 +78,7 @@ class World:
             safe,
             self.now,
             self._numbers,
+            self._earlier,
         )
         self.weather = Weather(
             Random(rng.random()),
@@ -272,6 +273,15 @@ class World:
     def _numbers(self) -> list[int]:
         rows = self.conn.execute("SELECT id FROM incidents ORDER BY id").fetchall()
         return [row["id"] for row in rows]
+
+    def _earlier(self, number: int, field: Field) -> list[Value]:
+        """What stood in a field before."""
+        rows = self.conn.execute(
+            "SELECT old FROM history WHERE incident_id = ? AND field = ? AND old IS NOT NULL"
+            " ORDER BY n DESC LIMIT 3",
+            (number, field),
+        ).fetchall()
+        return [row["old"] for row in rows]
 
     def _meet(self, index: int, line: Line) -> None:
         """Note what stood here when that edit was made there."""
