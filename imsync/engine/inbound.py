@@ -86,7 +86,9 @@ class Inbound:
         current = await account.db.read(integrations.get, account.id)
         event = account.translation.parse(delivery.body, offset=current.clock_offset)
         event = not_after(event, delivery.received_at)
-        if event.sort is Sort.LOOK or await account.db.read(is_doubtful, account.id, event):
+        if await account.db.read(is_late_news, account.id, event):
+            event = await self.seen_now(event)
+        elif event.sort is Sort.LOOK or await account.db.read(is_doubtful, account.id, event):
             event = await self.looked_at(event)
         if event.snapshot is not None:
             await self.learn_names(event.snapshot)
@@ -96,11 +98,17 @@ class Inbound:
 
     async def looked_at(self, event: Event) -> Event:
         """The event with the incident as it stands now, if it is one of ours."""
-        external_id, connector = event.external_id, self.account.connector
+        external_id = event.external_id
         if external_id is None or not await self.account.db.read(
             links.to, self.account.id, external_id
         ):
             return event
+        return await self.seen_now(event)
+
+    async def seen_now(self, event: Event) -> Event:
+        """The event with its incident as it stands now."""
+        external_id, connector = event.external_id, self.account.connector
+        assert external_id is not None  # it is about one
         try:
             snapshot = await self.account.ask(lambda: connector.fetch(external_id))
         except Gone as error:
@@ -157,6 +165,17 @@ def _alike(field: Field, one: Snapshot, other: Snapshot) -> bool:
 
 
 # Units of work.
+
+
+def is_late_news(conn: Connection, integration_id: str, event: Event) -> bool:
+    """Whether it tells of an incident that is not linked, as it stood before the log was read.
+
+    What was edited since was read when nobody knew of the incident, and is not read again.
+    """
+    if event.snapshot is None or links.to(conn, integration_id, event.snapshot.external_id):
+        return False
+    read_to = integrations.get(conn, integration_id).log_read_to
+    return read_to is not None and event.snapshot.as_of < read_to
 
 
 def is_doubtful(conn: Connection, integration_id: str, event: Event) -> bool:

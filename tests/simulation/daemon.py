@@ -63,10 +63,15 @@ class Daemon:
         self._task = asyncio.get_running_loop().create_task(self._run(), context=context)
 
     def kill(self) -> None:
+        """SIGKILL."""
         if not self.process.dead:
             self.process.dead = True
             self._network.dies(self.process)
             self._end("killed")
+
+    def give_up(self) -> None:
+        """Whoever waits for its end takes it for dead; it may not be."""
+        self._end("thought dead")
 
     def terminate(self) -> None:
         """SIGTERM: it ends when what is in hand is finished."""

@@ -15,11 +15,12 @@ _A_STEP = 0.000_01
 
 
 class Process:
-    """Whoever runs in a context of its own, until it is killed."""
+    """Whoever runs in a context of its own, until it is killed; or stands still (SIGSTOP)."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.dead = False
+        self.frozen: list[Any] | None = None  # what waits until it is thawed
 
     def __repr__(self) -> str:
         return self.name
@@ -63,8 +64,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             ready.rotate(-self._rng.randrange(len(ready)))
         handle = ready.popleft()
         self._moment += _A_STEP
-        if not _is_over(handle):
+        if _is_over(handle):
+            return
+        process = handle._context.get(PROCESS)
+        if process is not None and process.frozen is not None:
+            process.frozen.append(handle)
+        else:
             handle._run()
+
+    def thaw(self, process: Process) -> None:
+        """Let it go on where it stood still; it does not know that it did."""
+        waiting, process.frozen = process.frozen or [], None
+        self._ready.extend(waiting)
 
     def _write_to_self(self) -> None:
         """There are no other threads, and no selector to wake."""

@@ -58,7 +58,10 @@ class Network:
         self._listeners[address] = Listener(make, copy_context(), PROCESS.get())
 
     def close(self, address: Address) -> None:
-        self._listeners.pop(address, None)
+        """Serve there no more; another process that does is left alone."""
+        listener = self._listeners.get(address)
+        if listener is not None and listener.process is PROCESS.get():
+            del self._listeners[address]
 
     def session(self, *, safe: bool = False) -> aiohttp.ClientSession:
         """A client of this network; a `safe` one meets no trouble."""

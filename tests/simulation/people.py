@@ -21,7 +21,9 @@ from tests.simulation.there import There
 Json = dict[str, Any]
 API = f"{daemon.URL}/api/v1"
 ME = ("alice@acme.example", "bob@acme.example", "erin@elsewhere.example")
-THEM = ("carol@acme.example", "dave@acme.example", "alice@acme.example")
+THEM = ("carol@acme.example", "dave@acme.example")
+"""Nobody edits both sides within a second: what one user does at once may be one request."""
+
 USERS = ("alice@acme.example", "bob@acme.example", "carol@acme.example", "ghost@nowhere.example")
 POLICIES = ("Platform on call", "Payments on call", "Management", "Nobody's")
 _PATIENCE = aiohttp.ClientTimeout(total=15)

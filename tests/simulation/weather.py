@@ -25,7 +25,7 @@ _DELIVERY = ("delivery_drop", "delivery_delay", "delivery_repeat", "delivery_reo
 
 
 class Weather:
-    """`kill` and `stop` end the daemon; somebody starts it again."""
+    """`kill`, `stop` and `freeze` end the daemon, or seem to; somebody starts it again."""
 
     def __init__(
         self,
@@ -36,9 +36,10 @@ class Weather:
         *,
         kill: Callable[[], None],
         stop: Callable[[], object],
+        freeze: Callable[[], None],
     ) -> None:
         self.rng, self.network, self.there, self.disk = rng, network, there, disk
-        self._kill, self._stop = kill, stop
+        self._kill, self._stop, self._freeze = kill, stop, freeze
         self._roughness = rng.choice((0.0, 0.3, 0.6, 0.6, 0.9))
 
     async def blow(self) -> None:
@@ -69,7 +70,7 @@ class Weather:
         faults, network, disk = there.sandbox.faults, self.network.trouble, self.disk
         kind = rng.choice(
             ("api", "api", "delivery", "delivery", "network", "network", "disk", "deadly",
-             "deadly", "kill", "kill", "stop", "down", "full", "subscription")
+             "deadly", "kill", "kill", "stop", "down", "full", "subscription", "freeze")
         )  # fmt: skip
         self.network.say(f"weather: {kind}")
         much = rng.choice((0.05, 0.2, 0.5))
@@ -92,6 +93,8 @@ class Weather:
                 self._kill()
             case "stop":
                 self._stop()
+            case "freeze":
+                self._freeze()
             case "down":
                 there.down()
             case "full":

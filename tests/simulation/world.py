@@ -70,6 +70,7 @@ class World:
             self.there.append(self._account(index))
         self.daemon: Daemon | None = None
         self._lives = 0
+        self._ghost: asyncio.Task[None] | None = None
         safe = self.network.session(safe=True)
         self.people = People(
             Random(rng.random()),
@@ -87,6 +88,7 @@ class World:
             self.disk,
             kill=self.kill,
             stop=self.stop,
+            freeze=self.freeze,
         )
 
     def _account(self, index: int) -> There:
@@ -136,6 +138,8 @@ class World:
             await asyncio.sleep(self._pause())
         storms.cancel()
         await self.people.finish()
+        if self._ghost:
+            await self._ghost
         self.weather.calm()
         self.say("--- faults stop")
         since = self.loop.time()
@@ -195,6 +199,27 @@ class World:
         if self.daemon:
             self.say("SIGTERM")
             self.daemon.terminate()
+
+    def freeze(self) -> None:
+        """The daemon stands still, is thought dead, and goes on beside the next for a moment.
+
+        The lock file forbids that; where it fails (a disk of two hosts), the leases must hold.
+        """
+        ghost = self.daemon
+        if ghost is None or ghost.process.dead or self._ghost:
+            return
+        self.say(f"{ghost.process} stands still")
+        ghost.process.frozen = []
+        ghost.give_up()
+        self._ghost = asyncio.create_task(self._haunt(ghost))
+
+    async def _haunt(self, ghost: Daemon) -> None:
+        await asyncio.sleep(self.rng.choice((2, 10, 60)))
+        self.say(f"{ghost.process} goes on")
+        self.loop.thaw(ghost.process)
+        await asyncio.sleep(self.rng.choice((0.1, 0.5)))
+        ghost.kill()
+        self._ghost = None
 
     async def _supervise(self) -> None:
         """Start the daemon, and again whenever it has ended."""
