@@ -121,9 +121,7 @@ def connection(count: Callable[[], int]) -> Kept:
 
 
 def _new() -> Kept:
-    conn = sqlite3.connect(
-        ":memory:", isolation_level=None, cached_statements=1024, factory=Kept
-    )
+    conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=1024, factory=Kept)
     schema.upgrade(conn)
     conn.row_factory = sqlite3.Row
     conn.create_function("sim_count", 0, lambda: conn.count())

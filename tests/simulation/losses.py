@@ -92,7 +92,7 @@ def _was_no_edit(world: World, edit: Made, pairs: Sequence[Pair]) -> bool:
     """What SEMANTICS does not count as one."""
     if edit.side == HERE:
         # Nobody is assigned: whoever is on call there is, when it is created.
-        return edit.new is None and edit.early or _taken_away(edit, pairs)
+        return (edit.new is None and edit.early) or _taken_away(edit, pairs)
     pair = next(pair for pair in pairs if pair.index == edit.side)
     met = world.met.get(edit.n)
     if met is not None:

@@ -6,10 +6,10 @@ whole daemon has: leases, commits, the answer to a delivery, a create that is tr
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
-from pytest import MonkeyPatch
+import pytest
 
 from imsync.core.fields import Instant
 from imsync.engine import inbound, sweeping, writing
@@ -19,12 +19,12 @@ from imsync.store.database import Database
 from tests.histories.mutants import Mutant, no_late, settle_on_stale
 
 
-def no_fence(patch: MonkeyPatch) -> None:
+def no_fence(patch: pytest.MonkeyPatch) -> None:
     """Whoever lost the lease has a say as well."""
     patch.setattr(outbox, "_HELD", "link_id = ? AND what = ? AND ? > 0")
 
 
-def confirm_first(patch: MonkeyPatch) -> None:
+def confirm_first(patch: pytest.MonkeyPatch) -> None:
     """What is written counts as carried out when its request leaves."""
     real = writing.prepare
 
@@ -40,7 +40,7 @@ def confirm_first(patch: MonkeyPatch) -> None:
     patch.setattr(writing, "prepare", prepare)
 
 
-def two_workers(patch: MonkeyPatch) -> None:
+def two_workers(patch: pytest.MonkeyPatch) -> None:
     """Deliveries and looks do not wait for the outcome of a write of the same link."""
 
     def take(conn: Any, integration_id: str, *, now: Instant) -> inbox.Delivery | None:
@@ -54,11 +54,11 @@ def two_workers(patch: MonkeyPatch) -> None:
 
     patch.setattr(inbox, "take", take)
     patch.setattr(inbound, "is_doubtful", lambda *_: False)
-    patch.setattr(sweeping.writes, "unsettled", lambda *_: [])
-    patch.setattr(sweeping.outbox, "owed", lambda *_: {})
+    patch.setattr(sweeping, "writes", SimpleNamespace(unsettled=lambda *_: []))
+    patch.setattr(sweeping, "outbox", SimpleNamespace(owed=lambda *_: {}))
 
 
-def answer_first(patch: MonkeyPatch) -> None:
+def answer_first(patch: pytest.MonkeyPatch) -> None:
     """A delivery is answered with 202 before it is committed."""
     real = Database.run
 
@@ -71,7 +71,7 @@ def answer_first(patch: MonkeyPatch) -> None:
     patch.setattr(Database, "run", run)
 
 
-def no_look_for_it(patch: MonkeyPatch) -> None:
+def no_look_for_it(patch: pytest.MonkeyPatch) -> None:
     """What may have been created already is created again."""
 
     async def find(sender: Any, link: Any) -> None:
@@ -85,7 +85,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("confirm-first", confirm_first, ["lost", "differ"]),
     Mutant("no-late", no_late, ["lost"]),
     Mutant("settle-on-stale", settle_on_stale, ["lost"]),
-    Mutant("two-workers", two_workers, ["lost", "differ", "echo"]),
+    Mutant("two-workers", two_workers, ["lost", "differ", "echo", "note"]),
     Mutant("answer-first", answer_first, ["unkept"]),
     Mutant("no-look-for-it", no_look_for_it, ["double", "differ"]),
 )

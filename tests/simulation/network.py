@@ -97,10 +97,10 @@ class Network:
         return self.rng.uniform(0.000_2, 0.03)
 
     def dies(self, process: Process) -> None:
-        """What it had open is reset; to itself, nobody tells anything."""
+        """What it had sent still arrives, and then a reset; to itself, nobody tells anything."""
         for wire in sorted(self._wires, key=lambda wire: (wire.number, wire.is_client)):
             if wire.process is process:
-                wire.break_at(self.loop.time())
+                wire.abort()
 
     def forget(self, wire: "Wire") -> None:
         self._wires.discard(wire)
@@ -125,7 +125,7 @@ class Wire(asyncio.Transport):
         self.context, self.process, self.safe = context, process, safe
         self.is_client = False
         self._peer: Wire
-        self._incoming: deque[bytes | None | Exception] = deque()
+        self._incoming: deque[bytes | Exception | None] = deque()
         self._latest = 0.0
         self._closing = self._deaf = self._lost = self._paused = False
 
@@ -204,7 +204,7 @@ class Wire(asyncio.Transport):
         self._deaf = self._closing = True
         self._lose(ConnectionResetError("the connection broke"))
 
-    def _send(self, what: bytes | None | Exception) -> None:
+    def _send(self, what: bytes | Exception | None) -> None:
         peer, loop = self._peer, self.network.loop
         peer._incoming.append(what)
         peer._latest = max(peer._latest, loop.time() + self.network.latency(safe=self.safe))

@@ -36,11 +36,13 @@ class Directory:
 
     def id_of(self, kind: Kind, name: str) -> str:
         records = self.there.records
-        rows = records.users if kind is Kind.USER else records.policies
-        for row in rows:
-            if name.casefold() == (row.email if kind is Kind.USER else row.name).casefold():  # type: ignore[attr-defined]
-                return row.id
-        raise NoTranslation(name)
+        if kind is Kind.USER:
+            known = {row.email.casefold(): row.id for row in records.users}
+        else:
+            known = {row.name.casefold(): row.id for row in records.policies}
+        if name.casefold() not in known:
+            raise NoTranslation(name)
+        return known[name.casefold()]
 
     def name_of(self, kind: Kind, id_: str) -> str:
         records = self.there.records
@@ -128,7 +130,9 @@ def _excused(world: "World", pair: Pair, field: Field) -> bool:
         if one.field is field and one.status == "ignored" and one.link_id == pair.link.id
     ]
     # A person said to leave this very difference alone.
-    return any((one.platform.value, one.external.value) == (here, pair.values[field]) for one in ignored)
+    return any(
+        (one.platform.value, one.external.value) == (here, pair.values[field]) for one in ignored
+    )
 
 
 def _description(world: "World", pair: Pair, here: Value) -> Iterator[str]:
@@ -194,14 +198,14 @@ def echoes(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
 
 
 def doubles(world: "World") -> Iterator[str]:
-    conn, mine, theirs = world.conn, set[str](), 0
+    conn, mine, theirs = world.conn, set[tuple[str, str]](), 0
     for index, there in enumerate(world.there):
         linked = [link.external_id for link in links.every(conn, world.ids[index])]
         for row in there.rows():
             if row.key and row.key.startswith("imsync:"):
                 if (there.url, row.key) in mine:
                     yield f"double: {there.url} has two incidents with the key {row.key}"
-                mine.add((there.url, row.key))  # type: ignore[arg-type]
+                mine.add((there.url, row.key))
                 if row.id not in linked:
                     yield f"double: {row.id} was created for {row.key}, and is not linked"
             else:

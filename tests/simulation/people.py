@@ -84,6 +84,7 @@ class People:
             self.note_here: 4,
             self.note_there: 4,
             self.answer_a_conflict: 4,
+            self.resolve_the_newest: 4,
         }
         [act] = self.rng.choices(list(acts), list(acts.values()))
         self.begin(act)
@@ -187,6 +188,13 @@ class People:
             change = {"title": self.rng.choice(lines).new}
         body = {"incident": {"type": "incident_reference", **change}}
         await self.do(index, "PUT", f"/incidents/{row.id}", body)
+
+    async def resolve_the_newest(self) -> None:
+        """A false alarm: over before anybody else has looked."""
+        index, there = self._account()
+        if rows := there.rows():
+            change = {"type": "incident_reference", "status": "resolved"}
+            await self.do(index, "PUT", f"/incidents/{rows[-1].id}", {"incident": change})
 
     async def note_there(self) -> None:
         index, there = self._account()

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import pytest
 from aiohttp import connector
-from pytest import MonkeyPatch
 
 from tests.simulation import losses, oracle
 from tests.simulation.disk import give_back
@@ -51,7 +51,8 @@ def live(seed: int, *, traced: bool = False) -> Story:
 
 
 async def _live(story: Story, loop: VirtualLoop, worlds: list[World], *, traced: bool) -> None:
-    world = World(story.seed, loop, story.trace.append if traced else _nobody)
+    say = story.trace.append if traced else _nobody
+    world = World(story.seed, loop, say, oracle.differences)
     worlds.append(world)
     story.counts = world.counts
     await world.live()
@@ -81,7 +82,7 @@ def _in_its_own_time(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with MonkeyPatch.context() as patch, warnings.catch_warnings():
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
             patch.setattr(connector, "monotonic", loop.time)
             warnings.simplefilter("ignore")
             yield

@@ -121,6 +121,13 @@ class There:
         await self.sandbox.stop()
         await self._session.close()
 
+    async def delivered(self) -> None:
+        """Wait until every delivery has arrived, or was dropped."""
+        due = self.sandbox.next_due()
+        if due is not None:
+            await asyncio.sleep(max(1.0, (due - self.skew - self._now()) / 1000))
+            await self.delivered()
+
     # --- what stands there
 
     def rows(self) -> list[Incident]:
@@ -156,9 +163,7 @@ class There:
         vars(records)["unit"] = watched
         limits, take = self.sandbox._limits, self.sandbox._limits.take
 
-        def taken(
-            caller: str, method: str, path: str, now: int
-        ) -> tuple[bool, dict[str, str]]:
+        def taken(caller: str, method: str, path: str, now: int) -> tuple[bool, dict[str, str]]:
             allowed, headers = take(caller, method, path, now)
             if caller == self.sandbox.token:
                 self.counted.asked += 1

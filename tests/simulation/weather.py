@@ -22,6 +22,10 @@ _API = (
     "api_slow",
 )
 _DELIVERY = ("delivery_drop", "delivery_delay", "delivery_repeat", "delivery_reorder")
+_KINDS = (
+    *("api", "api", "unanswered", "delivery", "delivery", "subscription", "down"),
+    *("network", "network", "disk", "full", "deadly", "deadly", "kill", "kill", "stop", "freeze"),
+)
 
 
 class Weather:
@@ -48,7 +52,8 @@ class Weather:
         while True:
             await asyncio.sleep(rng.uniform(1, 15))
             if rng.random() < self._roughness:
-                self._begin()
+                for kind in rng.sample(_KINDS, rng.choice((1, 1, 2, 3))):
+                    self._begin(kind)
                 await asyncio.sleep(rng.uniform(1, 25))
                 self.calm()
 
@@ -65,19 +70,17 @@ class Weather:
                 setattr(faults, name, getattr(none, name))
             there.up()
 
-    def _begin(self) -> None:
+    def _begin(self, kind: str) -> None:
         rng, there = self.rng, self.rng.choice(self.there)
         faults, network, disk = there.sandbox.faults, self.network.trouble, self.disk
-        kind = rng.choice(
-            ("api", "api", "delivery", "delivery", "network", "network", "disk", "deadly",
-             "deadly", "kill", "kill", "stop", "down", "full", "subscription", "freeze")
-        )  # fmt: skip
         self.network.say(f"weather: {kind}")
         much = rng.choice((0.05, 0.2, 0.5))
         match kind:
             case "api":
                 for name in rng.sample(_API, rng.choice((1, 2, 3))):
                     setattr(faults, name, much)
+            case "unanswered":
+                faults.api_lost, faults.delivery_drop = 0.7, 0.7
             case "delivery":
                 faults.delivery_delay_ms = rng.choice((1_000, 5_000, 60_000))
                 for name in rng.sample(_DELIVERY, rng.choice((1, 2, 4))):
@@ -88,7 +91,7 @@ class Weather:
             case "disk":
                 disk.slow = much
             case "deadly":
-                disk.deadly = rng.choice((0.02, 0.1))
+                disk.deadly = rng.choice((0.03, 0.2))
             case "kill":
                 self._kill()
             case "stop":

@@ -5,7 +5,7 @@ disk and the order of things are the seed's.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
@@ -13,8 +13,7 @@ from typing import Any, Final
 from imsync.core.fields import NEVER, Field, Instant, Known, Value
 from imsync.core.merge import Strategy
 from imsync.sandbox.limits import Rates
-from imsync.store import inbox, incidents, integrations, links, outbox
-from tests.simulation import daemon
+from imsync.store import inbox, incidents, links, outbox
 from tests.simulation.daemon import Daemon, Settings
 from tests.simulation.disk import Trouble, connection
 from tests.simulation.loop import VirtualLoop
@@ -52,11 +51,18 @@ class Counts:
 
 
 class World:
-    def __init__(self, seed: int, loop: VirtualLoop, say: Callable[[str], None]) -> None:
+    """`differences` is the oracle's question, asked until there are none."""
+
+    def __init__(
+        self,
+        seed: int,
+        loop: VirtualLoop,
+        say: Callable[[str], None],
+        differences: Callable[["World"], Iterable[str]],
+    ) -> None:
         self.rng = rng = Random(seed)
         self.loop, self._n = loop, 0
-        self.told: list[str] = []
-        self._say = say
+        self._say, self._differences = say, differences
         self.counts = Counts()
         self.conn = connection(self.count)
         self.network = Network(loop, Random(rng.random()), self.say)
@@ -145,8 +151,8 @@ class World:
         since = self.loop.time()
         await self._come_to_rest(since)
         self.counts.convergence = self.loop.time() - since
-        while any(there.sandbox.deliveries_pending for there in self.there):
-            await asyncio.sleep(10)  # what was refused in the trouble is sent again hours later
+        for there in self.there:
+            await there.delivered()  # what was refused in the trouble is sent again hours later
         await self._come_to_rest(self.loop.time())
         self.supervisor = supervisor
 
@@ -176,7 +182,7 @@ class World:
         while self.loop.time() - since < LONGEST:
             await asyncio.sleep(1 if self.loop.time() - since < 60 else 10)
             await self._retry_dead_letters()
-            if not self.owing() and not self.unlike():
+            if not self.owing() and not any(self._differences(self)):
                 return
 
     async def _retry_dead_letters(self) -> None:
@@ -280,12 +286,6 @@ class World:
             outbox.pending(self.conn, id_)[0] or inbox.count_pending(self.conn, id_)
             for id_ in self.ids
         )
-
-    def unlike(self) -> bool:
-        """Whether a linked pair still differs without an excuse. (The oracle's own question.)"""
-        from tests.simulation.oracle import differences
-
-        return any(True for _ in differences(self))
 
     def standing(self) -> list[str]:
         """All that stands on either side, and how often we wrote."""
