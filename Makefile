@@ -3,13 +3,16 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: demo test lint format docs clean
+.PHONY: demo test chaos lint format docs clean
 
 demo: .venv/run  ## Play the two-way tour against the sandbox. KEEP=1 leaves it running.
 	@$(BIN)/python examples/tour.py $(if $(KEEP),--keep)
 
 test: .venv/dev lint  ## Everything that says whether imsync is right.
 	$(BIN)/pytest -n auto
+
+chaos: .venv/dev  ## Kill it, cut it off, fill its disk: SEEDS=10000 stories in virtual time, on all cores.
+	@SEEDS=$(SEEDS) FIRST=$(FIRST) $(BIN)/python benchmarks/chaos.py
 
 lint: .venv/dev
 	$(BIN)/ruff check

@@ -24,6 +24,9 @@ _NEAR = 5_000
 _TOGETHER = 1_000
 """How far apart (ms) the log may put what one request did: its seconds are cut."""
 
+_MOVED_ALONG = (Field.STATUS, Field.ASSIGNED_TO)
+"""What a write of another field, or of their own, may set on its way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -197,10 +200,15 @@ def _own_lines(
 def _is_ours(line: Change, own: Iterable[Change]) -> bool:
     """Whether it is a line of our own, or tells what the same request did on its way.
 
-    Acknowledging what is resolved first triggers it anew; raising an urgency un-acknowledges.
-    What the same user did in the same moment was our write too, and covered nothing.
+    Acknowledging what is resolved first triggers it anew; raising an urgency un-acknowledges;
+    another policy brings another assignee. Of these fields, what the same user did in the same
+    moment was our write too, and covered nothing. Nothing else changes by itself: that was an
+    edit by the one for whom we act.
     """
-    return any(line.by_id == one.by_id and abs(line.at - one.at) <= _TOGETHER for one in own)
+    return line in own or (
+        line.field in _MOVED_ALONG
+        and any(line.by_id == one.by_id and abs(line.at - one.at) <= _TOGETHER for one in own)
+    )
 
 
 def _covered(
@@ -209,6 +217,8 @@ def _covered(
     """What the lines of its field before our write had made, if our look had not shown it."""
     unseen = list(before)
     while unseen and _is_ours(unseen[-1], own):
+        if unseen[-1] in own:
+            return None  # what an earlier write of ours covered is that one's affair
         unseen.pop()
     if not unseen or write.written.before is NEVER:
         return None

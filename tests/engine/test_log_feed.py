@@ -6,7 +6,7 @@ import pytest
 
 from imsync.core.fields import Field, Side
 from imsync.core.merge import Strategy
-from tests.town import Town, town_of
+from tests.town import ALICE, Town, town_of
 
 
 async def test_the_later_edit_wins_by_when_it_was_made_not_by_when_it_was_seen(
@@ -78,13 +78,14 @@ async def test_a_delivery_from_the_future_freezes_nothing(town: Town) -> None:
     assert (await town.here())[Field.TITLE] == "Renamed there"
 
 
-async def cover(town: Town, title: str) -> None:
+async def cover(town: Town, title: str, by: str | None = None) -> None:
     """Somebody edits the title there between our look and our write."""
     connector = town.crew.account.connector
     real = connector.write
 
     async def just_before(*given: Any, **named: Any) -> Any:
-        await town.act(title=title)
+        body = {"incident": {"type": "incident_reference", "title": title}}
+        await town.call("PUT", f"/incidents/{await town.external_id()}", body, by=by)
         return await real(*given, **named)
 
     connector.write = just_before  # type: ignore[method-assign]
@@ -111,6 +112,18 @@ async def test_an_edit_that_our_write_covered_is_found_and_decided(milliseconds:
         assert (await town.here())[Field.TITLE] == (await town.there())["title"]
         if milliseconds:
             assert (await town.there())["title"] == "Covered", "theirs was later: it is put back"
+
+
+async def test_whom_we_act_for_is_covered_like_anybody_else(town: Town) -> None:
+    """Found by the simulation (seed 127): an edit there by the one on whose behalf we wrote."""
+    await town.declare("Start")
+    await town.settle()
+    town.clock.at += 10_000
+    await town.edit(title="Ours", by=ALICE)
+    await cover(town, "Covered", by=ALICE)
+    await town.sweep()
+    (conflict,) = await town.conflicts()
+    assert conflict.external.value == "Covered"
 
 
 async def test_under_manual_review_a_covered_edit_is_offered_and_freezes_nothing() -> None:

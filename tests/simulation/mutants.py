@@ -1,0 +1,91 @@
+"""The engine broken on purpose, each time by one small change: the test of the test.
+
+Three are those of the histories, met here by the whole daemon; the others break what only a
+whole daemon has: leases, commits, the answer to a delivery, a create that is tried again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from imsync.core.fields import Instant
+from imsync.engine import inbound, sweeping, writing
+from imsync.engine.sending import Sender
+from imsync.store import inbox, outbox, writes
+from imsync.store.database import Database
+from tests.histories.mutants import Mutant, no_late, settle_on_stale
+
+
+def no_fence(patch: pytest.MonkeyPatch) -> None:
+    """Whoever lost the lease has a say as well."""
+    patch.setattr(outbox, "_HELD", "link_id = ? AND what = ? AND ? > 0")
+
+
+def confirm_first(patch: pytest.MonkeyPatch) -> None:
+    """What is written counts as carried out when its request leaves."""
+    real = writing.prepare
+
+    def prepare(conn: Any, claim: Any, snapshot: Any, *, now: Instant) -> list[writing.Batch]:
+        batches = real(conn, claim, snapshot, now=now)
+        for batch in batches:
+            outbox.settle(conn, claim, batch.writes)
+            for write in batch.writes.values():
+                writes.landed(conn, write.id, now)
+                writing._agree(conn, write, write.value, as_of=now)
+        return batches
+
+    patch.setattr(writing, "prepare", prepare)
+
+
+def two_workers(patch: pytest.MonkeyPatch) -> None:
+    """Deliveries and looks do not wait for the outcome of a write of the same link."""
+
+    def take(conn: Any, integration_id: str, *, now: Instant) -> inbox.Delivery | None:
+        row = conn.execute(
+            "UPDATE inbox SET attempt = attempt + 1 WHERE id = (SELECT MIN(id) FROM inbox"
+            " WHERE integration_id = ? AND state = 'pending' AND due_at <= ?) RETURNING id,"
+            " integration_id, event_type, external_id, incident_key, body, received_at, attempt",
+            (integration_id, now),
+        ).fetchone()
+        return inbox.Delivery(*row) if row else None
+
+    patch.setattr(inbox, "take", take)
+    patch.setattr(inbound, "is_doubtful", lambda *_: False)
+    patch.setattr(sweeping, "writes", SimpleNamespace(unsettled=lambda *_: []))
+    patch.setattr(sweeping, "outbox", SimpleNamespace(owed=lambda *_: {}))
+
+
+def answer_first(patch: pytest.MonkeyPatch) -> None:
+    """A delivery is answered with 202 before it is committed."""
+    real = Database.run
+
+    async def run(db: Any, work: Any, *given: Any, **named: Any) -> Any:
+        if work is not inbox.put:
+            return await real(db, work, *given, **named)
+        asyncio.get_running_loop().create_task(real(db, work, *given, **named))
+        return True
+
+    patch.setattr(Database, "run", run)
+
+
+def no_look_for_it(patch: pytest.MonkeyPatch) -> None:
+    """What may have been created already is created again."""
+
+    async def find(sender: Any, link: Any) -> None:
+        return None
+
+    patch.setattr(Sender, "find", find)
+
+
+MUTANTS: Sequence[Mutant] = (
+    Mutant("no-fence", no_fence, ["lost", "differ", "double", "note", "echo"]),
+    Mutant("confirm-first", confirm_first, ["lost", "differ"]),
+    Mutant("no-late", no_late, ["lost"]),
+    Mutant("settle-on-stale", settle_on_stale, ["lost"]),
+    Mutant("two-workers", two_workers, ["lost", "differ", "echo", "note"]),
+    Mutant("answer-first", answer_first, ["unkept"]),
+    Mutant("no-look-for-it", no_look_for_it, ["double", "differ"]),
+)
