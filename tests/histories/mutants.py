@@ -18,7 +18,7 @@ from imsync.connectors.pagerduty.reading import moment_at
 from imsync.core import merge, plan
 from imsync.core.fields import Base, Field, Instant
 from imsync.core.merge import Decision, Strategy, Terms, Verdict
-from imsync.engine import carry_out, drift, inbound, linking, log_feed, observe, writing
+from imsync.engine import carry_out, inbound, linking, log_feed, observe, sweeping, writing
 from imsync.store import conflicts, inbox, incidents, links, outbox, writes
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -84,8 +84,8 @@ def no_worker(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(inbox, "take", take)
     patch.setattr(inbound, "is_doubtful", lambda *_: False)
-    patch.setattr(drift, "outbox", SimpleNamespace(owed=lambda *_: {}))
-    patch.setattr(drift, "writes", SimpleNamespace(unsettled=lambda *_: []))
+    patch.setattr(sweeping, "outbox", SimpleNamespace(owed=lambda *_: {}, hurry=outbox.hurry))
+    patch.setattr(sweeping, "writes", SimpleNamespace(unsettled=lambda *_: []))
 
 
 def no_settle(patch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def two_workers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(inbox, "take", take)
     patch.setattr(inbound, "is_doubtful", lambda *_: False)
     patch.setattr(sweeping, "writes", SimpleNamespace(unsettled=lambda *_: []))
-    patch.setattr(sweeping, "outbox", SimpleNamespace(owed=lambda *_: {}))
+    patch.setattr(sweeping, "outbox", SimpleNamespace(owed=lambda *_: {}, hurry=outbox.hurry))
 
 
 def answer_first(patch: pytest.MonkeyPatch) -> None:
