@@ -23,6 +23,7 @@ from imsync.cli.sse import Sent, blocks
 from imsync.cli.wire import Answer, Incoming, NoAnswer, Unreachable
 from imsync.errors import UserError
 
+EVENTS = "text/event-stream"
 SILENCE = 45.0  # seconds without a sign of life, of which there is one every fifteen
 LONGEST_PAUSE = 2.0  # seconds between attempts to reach a daemon that is gone
 
@@ -94,10 +95,12 @@ async def _stream(
     daemon: Daemon, last: str, filters: dict[str, str | None], *, silence: float
 ) -> AsyncGenerator[Sent]:
     """One connection. Raises NoAnswer when it breaks off or falls silent, and what it refuses."""
-    headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
+    headers = {"Accept": EVENTS, **({"Last-Event-ID": last} if last else {})}
     async with daemon.stream("events", headers=headers, **filters) as incoming:
         if incoming.status != HTTPStatus.OK:
             await _refused(incoming, where=daemon.transport.where)
+        if (told := incoming.headers.get("content-type", "")).partition(";")[0] != EVENTS:
+            raise NoAnswer(f"{daemon.transport.where} answered {told or 'nothing'}, not {EVENTS}")
         coming = blocks(incoming.pieces)
         while True:
             try:

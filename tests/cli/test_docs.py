@@ -18,10 +18,6 @@ from .test_help import RUN_ALL
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*.sh")]
 
-PENDING = () if "oncall" in im.commands["integration"].commands else ("im integration oncall",)  # type: ignore[attr-defined]
-"""What is shown already and is built elsewhere."""
-
-
 def shown(text: str, *, script: bool) -> list[str]:
     """The lines of its blocks (or of a script) that run `im`, each as one."""
     blocks = [text] if script else re.findall(r"^ *```\w+\n(.*?)^ *```$", text, re.M | re.S)
@@ -66,7 +62,7 @@ async def test_it_is_taken_as_it_is_shown(page: Path, daemon: FakeDaemon, folder
     daemon.answers_everything()
     (folder / "token.txt").write_text("u+secret")
     lines = shown(page.read_text(), script=page.suffix == ".sh")
-    typed = [words(line)[1:] for line in lines if not line.startswith(PENDING)]
+    typed = [words(line)[1:] for line in lines]
     unknown = [line for line in typed if isinstance(leaf(line), click.Group)]
     assert unknown == []
     running = await asyncio.create_subprocess_exec(

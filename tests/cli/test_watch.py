@@ -88,7 +88,7 @@ async def test_where_the_stream_begins_is_where_it_goes_on(
     daemon: FakeDaemon, im: Im, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers(daemon, stream(begin=7), stream(begin=9))
-    assert await im("watch") == 4
+    assert await im("watch") == 1
     assert capsys.readouterr().out == ""
     assert resumed_at(daemon) == [None, "7", "9"]
 
@@ -164,7 +164,8 @@ async def test_a_daemon_that_falls_silent_is_given_up(
     async def silent(reader: StreamReader, writer: StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
         text = f"id: {len(asked)}\ndata: {json.dumps(event())}\n\n".encode()
-        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n")
+        writer.write(b"Transfer-Encoding: chunked\r\n\r\n")
         writer.write(b"%x\r\n%b\r\n" % (len(text), text))
         await reader.read()  # until the other side gives up
         writer.close()
@@ -177,6 +178,15 @@ async def test_a_daemon_that_falls_silent_is_given_up(
         await found.aclose()
     assert b"Last-Event-ID: 1\r\n" in asked[1]
     assert "nothing was heard for 0.05 s" in capsys.readouterr().err
+
+
+async def test_a_page_is_not_taken_for_a_stream(
+    daemon: FakeDaemon, im: Im, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers(daemon, web.Response(text="<h1>Welcome</h1>", content_type="text/html"))
+    assert await im("watch") == 1
+    assert "text/html" in capsys.readouterr().err
+    assert len(daemon.heard) == 1
 
 
 @pytest.mark.parametrize("data", ["{", "[]", "hello"])

@@ -17,7 +17,7 @@ from aiohttp import connector
 from tests.simulation import losses, oracle
 from tests.simulation.disk import give_back
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.world import Counts, World
+from tests.simulation.world import Counts, World, nobody
 
 
 @dataclass(slots=True)
@@ -44,6 +44,8 @@ def live(seed: int, *, traced: bool = False) -> Story:
             story.trace += traceback.format_exc().splitlines()
             story.complaints.append(f"bug: {type(error).__name__}: {error}")
         finally:
+            for world in worlds:
+                world.hush()
             _put_away(loop)
             for world in worlds:
                 give_back(world.conn)
@@ -51,7 +53,7 @@ def live(seed: int, *, traced: bool = False) -> Story:
 
 
 async def _live(story: Story, loop: VirtualLoop, worlds: list[World], *, traced: bool) -> None:
-    say = story.trace.append if traced else _nobody
+    say = story.trace.append if traced else nobody
     world = World(story.seed, loop, say, oracle.differences)
     worlds.append(world)
     story.counts = world.counts
@@ -102,7 +104,3 @@ def _put_away(loop: asyncio.AbstractEventLoop) -> None:
             with suppress(BaseException):
                 coroutine.close()
     loop.close()
-
-
-def _nobody(_: str) -> None:
-    """Nobody listens."""

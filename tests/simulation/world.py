@@ -50,6 +50,10 @@ class Counts:
     allowed: float = 0.0  # calls that the rate limit would have let us make
 
 
+def nobody(_: str) -> None:
+    """Nobody listens."""
+
+
 class World:
     """`differences` is the oracle's question, asked until there are none."""
 
@@ -123,6 +127,10 @@ class World:
 
     def say(self, what: str) -> None:
         self._say(f"{self.loop.time():12.5f} {what}")
+
+    def hush(self) -> None:
+        """The story is over: what is torn down after it is no part of it, nor in any order."""
+        self._say = nobody
 
     # --- the story
 
