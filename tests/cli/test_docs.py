@@ -18,6 +18,7 @@ from .test_help import RUN_ALL
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*.sh")]
 
+
 def shown(text: str, *, script: bool) -> list[str]:
     """The lines of its blocks (or of a script) that run `im`, each as one."""
     blocks = [text] if script else re.findall(r"^ *```\w+\n(.*?)^ *```$", text, re.M | re.S)
