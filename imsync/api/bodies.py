@@ -200,4 +200,5 @@ def _is_json(type_: str) -> bool:
 
 def given(model: BaseModel, *, but: Sequence[str] = ()) -> dict[str, Any]:
     """Only what was given: a PATCH leaves the rest alone."""
-    return {name: getattr(model, name) for name in model.model_fields_set if name not in but}
+    names = model.model_fields_set.difference(but)
+    return {name: getattr(model, name) for name in type(model).model_fields if name in names}

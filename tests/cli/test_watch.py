@@ -88,7 +88,7 @@ async def test_where_the_stream_begins_is_where_it_goes_on(
     daemon: FakeDaemon, im: Im, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers(daemon, stream(begin=7), stream(begin=9))
-    assert await im("watch") == 1
+    assert await im("watch") == 4
     assert capsys.readouterr().out == ""
     assert resumed_at(daemon) == [None, "7", "9"]
 
