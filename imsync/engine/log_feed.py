@@ -80,7 +80,7 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
         ours = writes.of_link(conn, link.id)
         own = _own_lines(ours, lines, translation_of(integration))
         for line in lines:
-            if not _is_ours(line, own):
+            if not is_ours(line, own):
                 edit = _edit(line)
                 links.note_theirs(conn, link.id, line.field, edit.at)
                 told[external_id, line.field] = edit
@@ -197,7 +197,7 @@ def _own_lines(
     return found
 
 
-def _is_ours(line: Change, own: Iterable[Change]) -> bool:
+def is_ours(line: Change, own: Iterable[Change]) -> bool:
     """Whether it is a line of our own, or tells what the same request did on its way.
 
     Acknowledging what is resolved first triggers it anew; raising an urgency un-acknowledges;
@@ -216,7 +216,7 @@ def _covered(
 ) -> Change | None:
     """What the lines of its field before our write had made, if our look had not shown it."""
     unseen = list(before)
-    while unseen and _is_ours(unseen[-1], own):
+    while unseen and is_ours(unseen[-1], own):
         if unseen[-1] in own:
             return None  # what an earlier write of ours covered is that one's affair
         unseen.pop()

@@ -12,6 +12,7 @@ from imsync.core.fields import Field, Instant
 from imsync.engine import giving_up, linking, noting, writing
 from imsync.engine.account import Account, needs
 from imsync.engine.dating import date, date_found
+from imsync.engine.settling import settle
 from imsync.engine.writing import Batch
 from imsync.errors import Gone, Refused, Unauthorized, Unavailable
 from imsync.store import links, writes
@@ -122,7 +123,7 @@ class Sender:
         if doubted := await account.db.read(writes.unsettled, link.id):
             since = Instant(min(write.as_of for write in doubted))
             changes = await account.ask(lambda: connector.log(external_id, since))
-            await account.db.run(writing.settle, doubted, changes, now=account.now())
+            await account.db.run(settle, doubted, changes, now=account.now())
         snapshot = await account.ask_at_once(lambda: connector.fetch(external_id))
         snapshot = await date(account, link, snapshot)
         await self.look_up_for(claim, snapshot)

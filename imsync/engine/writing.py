@@ -4,22 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
-from imsync.connectors.base import Change, Snapshot, Translation
-from imsync.core.covered import CUT
+from imsync.connectors.base import Snapshot, Translation
 from imsync.core.fields import NEVER, Base, Field, Instant, Seen, Side, Value
 from imsync.core.maps import NotLookedUp, NoTranslation, ValueMap
 from imsync.core.merge import Decision, Verdict
 from imsync.core.plan import Blocked
-from imsync.engine import acting, linking, log_feed
+from imsync.engine import acting, linking
 from imsync.engine.carry_out import View, block, decided, reconcile, view
 from imsync.engine.observe import observe, undated
 from imsync.store import incidents, integrations, journal, links, outbox, writes
 from imsync.store.database import Connection
 from imsync.store.outbox import Claim
 from imsync.store.writes import Write
-
-_IN_FLIGHT = 180_000
-"""How long (ms) after a write was sent it may be carried out: as long as its lease lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +171,7 @@ def confirm(
         writes.landed(conn, write.id, now)
         got = snapshot.fields.get(field, write.value)
         if got == write.value or _reads_as(maps[field], got, write.edit.value):
-            _agree(conn, write, got, as_of=snapshot.as_of)
+            agree(conn, write, got, as_of=snapshot.as_of)
             _journal(conn, write, actor, now=now)
         elif got == write.before:
             links.set_seen(conn, link_id, field, Seen(got, now, snapshot.as_of))
@@ -183,7 +179,7 @@ def confirm(
         else:
             # Somebody was quicker than the answer: theirs is an edit of what we wrote. The next
             # look tells since when.
-            _agree(conn, write, write.value, as_of=snapshot.as_of)
+            agree(conn, write, write.value, as_of=snapshot.as_of)
     links.note_confirmed(conn, link_id, now)
     reconcile(conn, link_id, now=now)
 
@@ -194,7 +190,7 @@ def _journal(conn: Connection, write: Write, actor: str | None, *, now: Instant)
     journal.confirmed(conn, write.link_id, write.field, write.edit, because=said, now=now)
 
 
-def _agree(conn: Connection, write: Write, there: Value, *, as_of: Instant) -> None:
+def agree(conn: Connection, write: Write, there: Value, *, as_of: Instant) -> None:
     """What we wrote stands there: both halves of the base, and what was last seen."""
     edit = write.edit
     links.set_base(conn, write.link_id, write.field, Base(edit.value, there, edit.at))
@@ -228,46 +224,6 @@ def confirm_description(
     links.set_base(conn, claim.link_id, write.field, base)
     _journal(conn, write, actor, now=now)
     reconcile(conn, claim.link_id, now=now)
-
-
-def settle(
-    conn: Connection, doubted: Sequence[Write], changes: Sequence[Change], *, now: Instant
-) -> None:
-    """Never twice in the dark: the external log says whether a write landed, and when.
-
-    Its value alone would not do: that may have been set back since.
-    """
-    translation = translation_of(conn, doubted[0].link_id)
-    for write in doubted:
-        state = links.fields(conn, write.link_id)[write.field]
-        lines = [change for change in changes if change.field is write.field]
-        made = log_feed.made(write.before, write.as_of, write.value, lines, translation)
-        fitting = [lines[at] for at in made if lines[at].at <= write.sent_at + _IN_FLIGHT]
-        if not fitting:
-            writes.give_up(conn, write.link_id, [write.id])
-            if write.field is Field.DESCRIPTION:
-                # No log tells of notes. It may stand there, so it is written over.
-                links.set_base(
-                    conn, write.link_id, write.field, replace(state.base, platform=NEVER)
-                )
-            continue
-        # The same may have been set by others too: ours is the first one that can be. The log
-        # may have cut its time; the request had not left before it was sent.
-        sent = [change for change in fitting if change.at + CUT >= write.sent_at]
-        at = max((sent or fitting[-1:])[0].at, write.sent_at)
-        writes.landed(conn, write.id, at)
-        if state.seen is None or at >= state.seen.as_of:
-            _agree(conn, write, write.value, as_of=at)
-            said = "the external log says that it arrived"
-            journal.confirmed(conn, write.link_id, write.field, write.edit, because=said, now=now)
-        _compare(conn, write, changes, now=now)
-
-
-def _compare(conn: Connection, write: Write, changes: Sequence[Change], *, now: Instant) -> None:
-    """What did it cover? The log may have been read past it while it was in doubt."""
-    known = [one for one in writes.of_link(conn, write.link_id) if one.id == write.id]
-    integration = integrations.get(conn, links.get(conn, write.link_id).integration_id)
-    log_feed.compare(conn, integration, write.link_id, known, changes, now=now)
 
 
 def translation_of(conn: Connection, link_id: int) -> Translation:

@@ -18,7 +18,17 @@ from imsync.connectors.pagerduty.reading import moment_at
 from imsync.core import merge, plan
 from imsync.core.fields import Base, Field, Instant
 from imsync.core.merge import Decision, Strategy, Terms, Verdict
-from imsync.engine import carry_out, inbound, linking, log_feed, observe, sweeping, writing
+from imsync.engine import (
+    carry_out,
+    inbound,
+    linking,
+    log_feed,
+    observe,
+    sending,
+    settling,
+    sweeping,
+    writing,
+)
 from imsync.store import conflicts, inbox, incidents, links, outbox, writes
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -94,7 +104,7 @@ def no_settle(patch: pytest.MonkeyPatch) -> None:
     def settle(conn: Any, doubted: Any, changes: Any, *, now: Instant) -> None:
         writes.give_up(conn, doubted[0].link_id)
 
-    patch.setattr(writing, "settle", settle)
+    patch.setattr(sending, "settle", settle)
 
 
 def first_write_wins(patch: pytest.MonkeyPatch) -> None:
@@ -161,13 +171,14 @@ def _forgetting_the_base(real: Callable[..., None]) -> Callable[..., None]:
 
 def blind_confirm(patch: pytest.MonkeyPatch) -> None:
     """A confirmed write stands for whatever the value is by now."""
-    real = writing._agree
+    real = writing.agree
 
     def agree(conn: Any, write: Any, there: Any, *, as_of: Instant) -> None:
         incident = incidents.get(conn, links.get(conn, write.link_id).incident_id)
         real(conn, replace(write, edit=incident.edits[write.field]), there, as_of=as_of)
 
-    patch.setattr(writing, "_agree", agree)
+    patch.setattr(writing, "agree", agree)
+    patch.setattr(settling, "agree", agree)
 
 
 def echo(patch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ class Road:
 
     def _note_written(self, row: Row, fields: Iterable[Field]) -> None:
         now = self.there.clock()
-        self.there.wrote += [(row.id, one, row[one], now) for one in fields]
+        self.there.wrote += [(row.id, one, _last_shown(row, one), now) for one in fields]
 
     def _refuse(self, row: Row, wanted: Mapping[str, str]) -> None:
         status = wanted.get("status", row.status)
@@ -264,6 +264,15 @@ class Road:
 
     def _priority_id(self, name: str) -> str | None:
         return name if self.there.has_priorities and name in PRIORITIES else None
+
+
+def _last_shown(row: Row, field: Field) -> Value:
+    """What anybody last saw there: a resolved incident shows no assignee, so we believe as before.
+
+    That it changes by itself and is set back, before another look, counts as no edit.
+    """
+    resolved = field is Field.ASSIGNED_TO and row.status == "resolved"
+    return row.dropped if resolved else row[field]
 
 
 def _parts(body: Mapping[str, Any]) -> dict[str, str]:

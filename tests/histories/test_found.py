@@ -307,3 +307,19 @@ def test_what_is_adopted_from_one_integration_is_older_than_what_another_agreed_
     h.crews[1].finish("inbound")
     assert all_is_well(h)
     assert here(h, number, Field.ASSIGNED_TO) == "cid@acme.example"
+
+
+def test_what_a_write_in_doubt_may_have_set_is_changed_and_set_back_there() -> None:
+    """1788: by its value alone nobody had edited it since, and ours was pushed over it."""
+    h, number, row = at_rest()
+    h.set(number, Field.TITLE, "t 2")
+    h.look_only(0)
+    h.crash()
+    h.clock.at += 10_000
+    h.edit(0, row, "title", "t 2")
+    h.set(number, Field.TITLE, "t 3")
+    h.clock.at += 10_000
+    h.edit(0, row, "title", "t 4")
+    h.edit(0, row, "title", "t 2")
+    assert all_is_well(h)
+    assert here(h, number, Field.TITLE) == "t 2", "that was the last edit"

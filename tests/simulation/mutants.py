@@ -34,7 +34,7 @@ def confirm_first(patch: pytest.MonkeyPatch) -> None:
             outbox.settle(conn, claim, batch.writes)
             for write in batch.writes.values():
                 writes.landed(conn, write.id, now)
-                writing._agree(conn, write, write.value, as_of=now)
+                writing.agree(conn, write, write.value, as_of=now)
         return batches
 
     patch.setattr(writing, "prepare", prepare)
