@@ -80,7 +80,7 @@ def spread(conn: Connection, incident_id: int, entry: int, *, but: int = 0, now:
 
 def catch_up(conn: Connection, link: Link, integration: Integration, *, now: Instant) -> None:
     """The incident has just been created there: owe the notes written before."""
-    for entry in incidents.notes_by_people(conn, link.incident_id):
+    for entry in incidents.notes_but_from(conn, link.incident_id, integration.id):
         owe(conn, link, integration, entry, now=now)
 
 

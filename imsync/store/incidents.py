@@ -334,12 +334,12 @@ def note_sent(
     )
 
 
-def notes_by_people(conn: Connection, number: int) -> list[int]:
-    """The notes that people wrote here, by the number of their line, oldest first."""
+def notes_but_from(conn: Connection, number: int, integration_id: str) -> list[int]:
+    """The notes that did not come from there, by the number of their line, oldest first."""
     rows = conn.execute(
         "SELECT id FROM timeline WHERE incident_id = ? AND kind = 'note'"
-        " AND integration_id IS NULL ORDER BY id",
-        (number,),
+        " AND integration_id IS NOT ? ORDER BY id",
+        (number, integration_id),
     )
     return [row["id"] for row in rows]
 

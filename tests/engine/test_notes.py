@@ -2,8 +2,9 @@
 
 import pytest
 
-from imsync.engine import dead_letters, edits
+from imsync.engine import configure, dead_letters, edits
 from imsync.errors import Refused
+from imsync.store import incidents
 from tests.engine.test_faults import wait_out
 from tests.town import Json, Town
 
@@ -85,6 +86,22 @@ async def test_what_was_noted_before_it_was_created_there_follows(town: Town) ->
     await note(town, "Before")
     await town.settle()
     assert [text for _, text in await notes_there(town)] == ["Before"]
+
+
+async def test_so_does_what_was_noted_in_another_account(town: Town) -> None:
+    """It came before this account had the incident, and is shown here like any other."""
+    await town.db.run(
+        configure.create, "int_other",
+        {"name": "Staging", "token": "t", "sync_direction": "inbound"},
+        integration_type="pagerduty", webhook_secret=None, now=town.clock(),
+    )  # fmt: skip
+    await town.declare()
+    await town.db.run(
+        incidents.tell, 1, at=town.clock(), kind="note", by=None, text="Seen in staging",
+        integration_id="int_other", external_id="PNOTE1",
+    )  # fmt: skip
+    await town.settle()
+    assert [text for _, text in await notes_there(town)] == ["Seen in staging"]
 
 
 @pytest.mark.parametrize("settings", [{"sync_notes": False}, {"sync_direction": "inbound"}])

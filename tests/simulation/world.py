@@ -152,9 +152,9 @@ class World:
             await asyncio.sleep(self._pause())
         storms.cancel()
         await self.people.finish()
+        self.weather.calm()
         if self._ghost:
             await self._ghost
-        self.weather.calm()
         self.say("--- faults stop")
         since = self.loop.time()
         await self._come_to_rest(since)
