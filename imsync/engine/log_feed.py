@@ -5,7 +5,7 @@ what changed. Times in it may be cut to whole seconds, so its order counts for m
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
@@ -24,8 +24,11 @@ _NEAR = 5_000
 _TOGETHER = 1_000
 """How far apart (ms) the log may put what one request did: its seconds are cut."""
 
-_MOVED_ALONG = (Field.STATUS, Field.ASSIGNED_TO)
-"""What a write of another field, or of their own, may set on its way."""
+_MOVED_BY: Mapping[Field, Collection[Field]] = {
+    Field.STATUS: (Field.STATUS, Field.SEVERITY),
+    Field.ASSIGNED_TO: (Field.STATUS, Field.ESCALATION_POLICY),
+}
+"""What a write of which field may set on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +105,14 @@ def compare(
     Where several lines may be ours, that is said of each: a record too many loses nothing.
     """
     translation = translation_of(integration)
-    own = _own_lines(writes.of_link(conn, link_id), lines, translation)
+    known = writes.of_link(conn, link_id)
     for write in ours:
         of_field = [line for line in lines if line.field is write.field]
+        others = _own_lines((one for one in known if one.id != write.id), lines, translation)
         maybe = (
-            _covered(write, of_field[: run[0]], own, translation)
+            _covered(
+                write, of_field[: run[0]], [*others, *(of_field[at] for at in run)], translation
+            )
             for run in _own_runs(write, of_field, translation)
         )
         covered = next(filter(None, maybe), None)
@@ -201,13 +207,15 @@ def is_ours(line: Change, own: Iterable[Change]) -> bool:
     """Whether it is a line of our own, or tells what the same request did on its way.
 
     Acknowledging what is resolved first triggers it anew; raising an urgency un-acknowledges;
-    another policy brings another assignee. Of these fields, what the same user did in the same
-    moment was our write too, and covered nothing. Nothing else changes by itself: that was an
-    edit by the one for whom we act.
+    another policy, or opening it again, brings another assignee. Of these fields, what the same
+    user did in the same moment was our write too, and covered nothing. Nothing else changes by
+    itself: that was an edit by the one for whom we act.
     """
-    return line in own or (
-        line.field in _MOVED_ALONG
-        and any(line.by_id == one.by_id and abs(line.at - one.at) <= _TOGETHER for one in own)
+    return line in own or any(
+        one.field in _MOVED_BY.get(line.field, ())
+        and line.by_id == one.by_id
+        and abs(line.at - one.at) <= _TOGETHER
+        for one in own
     )
 
 

@@ -18,9 +18,9 @@ from tests.histories.oracle import check
 PCID, PDEE = USERS["cid@acme.example"], USERS["dee@acme.example"]
 
 
-def world(*strategies: Strategy, **account: object) -> History:
+def world(*strategies: Strategy, max_attempts: int = 50, **account: object) -> History:
     """One account, or one for each strategy; nothing fails but what a story makes fail."""
-    h = History(Random(1))
+    h = History(Random(1), max_attempts=max_attempts)
     for strategy in strategies or (Strategy.LAST_WRITE_WINS,):
         h.connect(strategy, **account)
     for crew in h.crews:
@@ -28,9 +28,11 @@ def world(*strategies: Strategy, **account: object) -> History:
     return h
 
 
-def at_rest(*strategies: Strategy, **values: str) -> tuple[History, int, Row]:
+def at_rest(
+    *strategies: Strategy, max_attempts: int = 50, **values: str
+) -> tuple[History, int, Row]:
     """An incident that was declared here and stands there."""
-    h = world(*strategies)
+    h = world(*strategies, max_attempts=max_attempts)
     number = h.declare(**{"title": "t 1", "severity": "SEV-3", **values})
     h.rest()
     h.clock.at += 60_000
@@ -323,3 +325,25 @@ def test_what_a_write_in_doubt_may_have_set_is_changed_and_set_back_there() -> N
     h.edit(0, row, "title", "t 2")
     assert all_is_well(h)
     assert here(h, number, Field.TITLE) == "t 2", "that was the last edit"
+
+
+def test_what_somebody_reopens_comes_with_the_assignee_that_we_were_about_to_set() -> None:
+    """2260: the line of that assignee was taken for ours, and with it all that its maker did."""
+    h, number, row = at_rest(status="resolved", assigned_to="ann@acme.example")
+    h.set(number, Field.STATUS, "mitigated")
+    h.look_only(0)
+    h.edit(0, row, "status", "triggered")
+    h.clock.at += 4_000
+    assert all_is_well(h)
+    assert "triggered" in [one.external.value for one in h.conflicts()]
+
+
+def test_somebody_sets_what_we_are_about_to_set_and_then_something_else() -> None:
+    """2868: of two lines that could be ours the wrong one hid what its maker did next."""
+    h, number, row = at_rest()
+    h.set(number, Field.STATUS, "resolved")
+    h.look_only(0)
+    h.edit(0, row, "status", "resolved")
+    h.edit(0, row, "status", "acknowledged")
+    assert all_is_well(h)
+    assert "acknowledged" in [one.external.value for one in h.conflicts()]
