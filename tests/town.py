@@ -177,17 +177,20 @@ class Town:
         assert before is not None
         return before
 
-    async def lose_the_answer_to(self, what: str) -> None:
-        """Make one outbound step whose `write` or `create` is carried out there, unanswered."""
+    async def lose_the_answer_to(self, what: str, fault: str = "api_lost") -> None:
+        """Make one outbound step whose `write` or `create` meets the fault.
+
+        By default it is carried out there, unanswered.
+        """
         connector, faults = self.crew.account.connector, self.sandbox.faults
         real = getattr(connector, what)
 
         async def unheard(*given: Any, **named: Any) -> Any:
-            faults.api_lost = 1.0
+            setattr(faults, fault, 1.0)
             try:
                 return await real(*given, **named)
             finally:
-                faults.api_lost = 0.0
+                setattr(faults, fault, 0.0)
 
         setattr(connector, what, unheard)
         try:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from imsync.connectors.base import Change, Snapshot
 from imsync.core import brake
-from imsync.engine import checkup, linking, log_feed
+from imsync.engine import checkup, linking, log_feed, settling
 from imsync.engine.account import Account, Need, needs
 from imsync.engine.bell import Bell
 from imsync.engine.dating import date, date_found
@@ -33,8 +33,8 @@ from imsync.engine.sweeping import (
     unmet,
     unnamed,
 )
-from imsync.errors import ExternalError, Gone, Unauthorized
-from imsync.store import integrations, links
+from imsync.errors import ExternalError, Gone, Refused, Unauthorized
+from imsync.store import integrations, links, writes
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -73,6 +73,7 @@ class Drift:
                     return False
                 whole = True
             await account.db.run(let_go, account.id, now=account.now())
+            await self.settle()
             whole = whole or await self.is_due()
             if not await self.look(whole=whole):
                 return False
@@ -101,6 +102,21 @@ class Drift:
             integrations.suspend, self.account.id, None, now=self.account.now()
         )
         return True
+
+    async def settle(self) -> None:
+        """Learn what became of writes that were given up on while nobody knew."""
+        account = self.account
+        for link_id in await account.db.read(writes.abandoned, account.id):
+            try:
+                await settling.ask(account, await account.db.read(links.get, link_id))
+            except Gone as error:
+                because = str(error)
+                await account.db.run(linking.gone, link_id, because=because, now=account.now())
+            except Refused as error:
+                log.warning("%s: cannot be settled: %s", account.integration.slug, error)
+                await account.db.run(writes.give_up, link_id)
+            else:
+                await account.db.run(decide, [link_id], now=account.now())
 
     async def look(self, *, whole: bool) -> bool:
         """Look at what was edited, or (`whole`) at all that is open on either side too.

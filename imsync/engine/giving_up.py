@@ -30,8 +30,14 @@ def refuse(
 
 
 def bury(conn: Connection, claim: Claim, error: ExternalError, *, now: Instant) -> None:
-    """Give up on all of a claim, saying why; its fields stand still until either side changes."""
-    writes.give_up(conn, claim.link_id)
+    """Give up on all of a claim, saying why; its fields stand still until either side changes.
+
+    What is in doubt stays so: it may have been carried out, and the next look asks the log.
+    """
+    if claim.creates:
+        writes.give_up(conn, claim.link_id)
+    else:
+        writes.failed(conn, claim.link_id)
     outbox.settle(conn, claim)
     if isinstance(error, Gone) and not claim.creates:
         linking.gone(conn, claim.link_id, because=str(error), now=now)

@@ -8,14 +8,13 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from imsync.connectors.base import Note, Operation, Snapshot
-from imsync.core.fields import Field, Instant
-from imsync.engine import giving_up, linking, noting, writing
+from imsync.core.fields import Field
+from imsync.engine import giving_up, linking, noting, settling, writing
 from imsync.engine.account import Account, needs
 from imsync.engine.dating import date, date_found
-from imsync.engine.settling import settle
 from imsync.engine.writing import Batch
 from imsync.errors import Gone, Refused, Unauthorized, Unavailable
-from imsync.store import links, writes
+from imsync.store import links
 from imsync.store.links import Link
 from imsync.store.outbox import Claim
 from imsync.store.writes import Write
@@ -120,10 +119,7 @@ class Sender:
         link = await account.db.read(links.get, claim.link_id)
         external_id = link.external_id
         assert external_id is not None  # only a linked incident owes fields
-        if doubted := await account.db.read(writes.unsettled, link.id):
-            since = Instant(min(write.as_of for write in doubted))
-            changes = await account.ask(lambda: connector.log(external_id, since))
-            await account.db.run(settle, doubted, changes, now=account.now())
+        await settling.ask(account, link)
         snapshot = await account.ask_at_once(lambda: connector.fetch(external_id))
         snapshot = await date(account, link, snapshot)
         await self.look_up_for(claim, snapshot)

@@ -11,13 +11,28 @@ from imsync.connectors.base import Change
 from imsync.core.covered import CUT
 from imsync.core.fields import NEVER, Base, Field, Instant, Seen
 from imsync.engine import log_feed
+from imsync.engine.account import Account
 from imsync.engine.writing import agree, translation_of
-from imsync.store import integrations, journal, links, writes
+from imsync.store import dead_letters, integrations, journal, links, writes
 from imsync.store.database import Connection
+from imsync.store.links import Link
 from imsync.store.writes import Write
 
 _IN_FLIGHT = 180_000
 """How long (ms) after a write was sent it may be carried out: as long as its lease lasts."""
+
+
+async def ask(account: Account, link: Link) -> None:
+    """Settle what is in doubt on a link, if anything is. Raises ExternalError."""
+    doubted, external_id = await account.db.read(writes.unsettled, link.id), link.external_id
+    if not doubted or external_id is None:
+        return
+    since = Instant(min(write.as_of for write in doubted))
+    changes = await account.ask(lambda: account.connector.log(external_id, since))
+    await account.db.run(settle, doubted, changes, now=account.now())
+
+
+# Units of work.
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,8 @@ def settle(
     What the log does not tell of was not carried out. What others have set since is known
     from here on too, and what a write covered is decided at last.
     """
+    known = {write.id for write in writes.unsettled(conn, doubted[0].link_id)}
+    doubted = [write for write in doubted if write.id in known]  # somebody else may have asked too
     arrived = {write.id: found for write in doubted if (found := _found(conn, write, changes))}
     for write in doubted:
         if write.id in arrived:
@@ -76,10 +93,14 @@ def _give_up(conn: Connection, write: Write) -> None:
 
 
 def _land(conn: Connection, found: Arrived, *, now: Instant) -> None:
+    """It was carried out, also if it had been given up on meanwhile."""
     write = found.write
-    seen = links.fields(conn, write.link_id)[write.field].seen
+    state = links.fields(conn, write.link_id)[write.field]
     writes.landed(conn, write.id, found.at)
-    if seen is None or found.at >= seen.as_of:
+    if state.blocked is not None:
+        links.set_blocked(conn, write.link_id, write.field, None)
+        dead_letters.discard_outbound(conn, write.link_id, write.field)
+    if state.seen is None or found.at >= state.seen.as_of:
         agree(conn, write, write.value, as_of=found.at)
         said = "the external log says that it arrived"
         journal.confirmed(conn, write.link_id, write.field, write.edit, because=said, now=now)

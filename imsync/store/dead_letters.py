@@ -129,10 +129,12 @@ def discard(conn: Connection, id_: int) -> None:
     conn.execute("DELETE FROM dead_letters WHERE id = ?", (id_,))
 
 
-def discard_outbound(conn: Connection, link_id: int) -> None:
-    """Let go of whatever was to be written over this link."""
+def discard_outbound(conn: Connection, link_id: int, field: str | None = None) -> None:
+    """Let go of whatever (or of this field alone) was to be written over this link."""
     conn.execute(
-        "DELETE FROM dead_letters WHERE link_id = ? AND direction = 'outbound'", (link_id,)
+        "DELETE FROM dead_letters WHERE link_id = ?1 AND direction = 'outbound'"
+        " AND (?2 IS NULL OR field = ?2)",
+        (link_id, field),
     )
 
 

@@ -68,6 +68,19 @@ def unsettled(conn: Connection, link_id: int) -> list[Write]:
     return [_write(row) for row in rows]
 
 
+def abandoned(conn: Connection, integration_id: str) -> list[int]:
+    """The links with a write in doubt, of which no field is owed: nobody else will ask."""
+    rows = conn.execute(
+        "SELECT DISTINCT w.link_id FROM writes w JOIN links l ON l.id = w.link_id"
+        " WHERE l.integration_id = ? AND l.state = 'linked' AND w.state = 'unknown'"
+        " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.link_id = w.link_id"
+        "                  AND o.what NOT LIKE 'note:%')"
+        " ORDER BY w.link_id",
+        (integration_id,),
+    )
+    return [row["link_id"] for row in rows]
+
+
 def attempts(conn: Connection, link_id: int) -> list[Write]:
     """What was sent to create a link's incident, oldest first, also what was given up since."""
     rows = conn.execute(

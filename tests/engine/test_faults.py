@@ -41,6 +41,33 @@ async def test_a_lost_answer_is_settled_from_the_log_even_when_set_back_since(to
     assert (await town.here())[Field.TITLE] == "Start"
 
 
+async def test_what_was_given_up_on_in_doubt_is_settled_by_the_next_look(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    town.crew.account.max_attempts = 1
+    await town.edit(title="Ours")
+    await town.lose_the_answer_to("write")
+    assert len(await town.dead_letters()) == 1
+    await town.act(title="Start")
+    await town.sweep()
+    assert (await town.here())[Field.TITLE] == "Start", "theirs came after ours"
+    assert await town.dead_letters() == [], "it had been carried out"
+    assert (await town.field("title")).blocked is None
+
+
+async def test_what_was_given_up_on_in_doubt_and_never_landed_stays_so(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    town.crew.account.max_attempts = 1
+    await town.edit(title="Ours")
+    await town.lose_the_answer_to("write", fault="api_unheard")
+    await town.sweep()
+    assert await town.db.read(writes.unsettled, 1) == []
+    assert len(await town.dead_letters()) == 1
+    assert (await town.there())["title"] == "Start"
+    assert (await town.field("title")).blocked is not None
+
+
 async def test_a_write_that_never_landed_is_made_again(town: Town) -> None:
     await town.declare("Start")
     await town.settle()

@@ -24,7 +24,6 @@ from imsync.engine import (
     linking,
     log_feed,
     observe,
-    sending,
     settling,
     sweeping,
     writing,
@@ -104,7 +103,7 @@ def no_settle(patch: pytest.MonkeyPatch) -> None:
     def settle(conn: Any, doubted: Any, changes: Any, *, now: Instant) -> None:
         writes.give_up(conn, doubted[0].link_id)
 
-    patch.setattr(sending, "settle", settle)
+    patch.setattr(settling, "settle", settle)
 
 
 def first_write_wins(patch: pytest.MonkeyPatch) -> None:

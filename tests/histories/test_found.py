@@ -347,3 +347,17 @@ def test_somebody_sets_what_we_are_about_to_set_and_then_something_else() -> Non
     h.edit(0, row, "status", "acknowledged")
     assert all_is_well(h)
     assert "acknowledged" in [one.external.value for one in h.conflicts()]
+
+
+def test_what_was_given_up_on_in_doubt_had_been_carried_out() -> None:
+    """2629: nobody asked the log any more, and what was set back since was no edit by its value."""
+    h, number, row = at_rest(max_attempts=1)
+    h.set(number, Field.TITLE, "t 2")
+    h.write_unheard(0)
+    h.crews[0].road.trouble = 1.0
+    h.go_on(0, "outbound", 10_000)
+    h.crews[0].road.trouble = 0.0
+    h.clock.at += 10_000
+    h.edit(0, row, "title", "t 1")
+    assert all_is_well(h)
+    assert here(h, number, Field.TITLE) == "t 1", "that was the last edit"
