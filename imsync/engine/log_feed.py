@@ -155,6 +155,7 @@ def _own_runs(write: Landed, lines: Sequence[Change], translation: Translation) 
             _apart(line, write) <= _NEAR
             and translation.fits(line, write.written.value)
             and line.at + CUT >= write.written.as_of
+            and not _is_in_passing(lines, at)
         ):
             follows = runs and runs[-1][-1] == at - 1 and lines[at - 1].by_id == line.by_id
             runs = [*runs[:-1], [*runs[-1], at]] if follows else [*runs, [at]]
@@ -171,9 +172,22 @@ def made(
     for at, line in enumerate(lines):
         if line.at + CUT > as_of:
             stood = translation.after(line, stood)
-            if translation.fits(line, value) and (stood == value or before is NEVER):
+            fits = translation.fits(line, value) and (stood == value or before is NEVER)
+            if fits and not _is_in_passing(lines, at):
                 found.append(at)
     return found
+
+
+def _is_in_passing(lines: Sequence[Change], at: int) -> bool:
+    """Whether what this line of a field tells was passed through on the way to the next.
+
+    Whoever acknowledges what is resolved opens it again first: the log tells of both, in one
+    moment, and nobody has written the first.
+    """
+    if at + 1 == len(lines) or lines[at].field not in _MOVED_BY:
+        return False
+    line, after = lines[at], lines[at + 1]
+    return (line.by_id, line.at) == (after.by_id, after.at)
 
 
 def _apart(line: Change, write: Landed) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from imsync.core.fields import Field, Side
 from imsync.core.merge import Strategy
+from tests.engine.test_faults import wait_out
 from tests.town import ALICE, Town, town_of
 
 
@@ -56,6 +57,22 @@ async def test_what_our_own_write_did_on_its_way_is_no_edit_of_theirs(town: Town
     assert (await town.here())[Field.STATUS] == "mitigated"
     assert (await town.there())["status"] == "acknowledged"
     assert await town.conflicts() == []
+
+
+async def test_what_our_own_write_did_on_its_way_is_not_taken_for_the_next_one(town: Town) -> None:
+    """Found by the simulation: a write that never arrived was believed to have opened it again."""
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(status="resolved")
+    await town.settle()
+    town.clock.at += 60_000
+    await town.edit(status="mitigated")
+    await town.settle()
+    await town.edit(status="open")
+    await town.lose_the_answer_to("write", fault="api_error")
+    await wait_out(town)
+    assert (await town.here())[Field.STATUS] == "open"
+    assert (await town.there())["status"] == "triggered"
 
 
 async def test_a_delivery_from_the_future_freezes_nothing(town: Town) -> None:

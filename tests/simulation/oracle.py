@@ -240,7 +240,11 @@ def _notes(world: "World") -> Iterator[str]:
             yield f"note: {one} stands {texts.count(one)} times here"
         for pair in pairs:
             if pair.link.incident_id == one[0]:
-                times = sum(one[1] in text for text in notes_of[pair.link.id])
+                times = sum(
+                    # Who wrote it stands before it where somebody else had to.
+                    text == one[1] or text.endswith(f": {one[1]}")
+                    for text in notes_of[pair.link.id]
+                )
                 if times != 1:
                     yield f"note: {one} stands {times} times in {pair.row.id}"
     for pair in pairs:

@@ -161,6 +161,8 @@ class World:
         self.counts.convergence = self.loop.time() - since
         for there in self.there:
             await there.delivered()  # what was refused in the trouble is sent again hours later
+        # What a write of ours covered is known when the log has been read past it, not before.
+        await asyncio.sleep(2 * self.settings.drift_interval)
         await self._come_to_rest(self.loop.time())
         self.supervisor = supervisor
 
