@@ -52,6 +52,7 @@ from imsync.api.bodies import (
     IncidentChanges,
     Installation,
     IntegrationChanges,
+    Loser,
     NewIncident,
     NewIntegration,
     NewLink,
@@ -176,7 +177,7 @@ ROUTES: Final = (
     post("/conflicts/{id}/ignore", conflicts.ignore, {200: ChangedConflict | Forecast},
          asks=ChangeQuery, heeds=(FROM,), fails=(Clash,)),
     post("/conflicts/{id}/restore", conflicts.restore, {200: ChangedConflict | Forecast},
-         asks=ChangeQuery, heeds=(FROM,), fails=(Clash, Stale)),
+         takes=Loser, optional=True, asks=ChangeQuery, heeds=(FROM,), fails=(Clash, Stale)),
 
     post("/webhooks/{integration_id}", webhooks.receive, {202: Kept}, raw=True, asks=None,
          heeds=(SIGNATURE, DELIVERY), fails=(BadSignature, Overloaded)),

@@ -146,6 +146,12 @@ class ConflictAnswer(_Body):
     value: Text | None = None
 
 
+class Loser(_Body):
+    """Whose value is to come back, where both sides' lost."""
+
+    use: Side | None = Field(default=None, json_schema_extra=_never_null)
+
+
 class NewMap(_Body):
     """What differs from the connector's own map: ours -> theirs, and theirs -> ours."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from imsync.api import plans, shapes
-from imsync.api.bodies import ConflictAnswer, read
+from imsync.api.bodies import ConflictAnswer, Loser, read
 from imsync.api.context import context_of
 from imsync.api.headers import actor_of
 from imsync.api.parameters import ConflictQuery, asked
@@ -61,8 +61,9 @@ async def ignore(request: web.Request) -> web.Response:
 
 
 async def restore(request: web.Request) -> web.Response:
-    """Bring back what lost in a conflict, as a fresh edit on both sides."""
-    return await _answered(request, review.restore)
+    """Bring back what lost in a conflict, as a fresh edit on both sides: `use`, if both did."""
+    body = await read(request, Loser) if request.can_read_body else Loser()
+    return await _answered(request, review.restore, use=body.use)
 
 
 async def _look_up(request: web.Request, value: str | None) -> None:

@@ -211,6 +211,7 @@ def told(found: Told) -> of_conflicts.ToldConflict:
     return {
         **shape,
         "external": _readable(found.conflict.external, found.reads_as),
+        "restorable": [one.side for one in found.losers if one.refused is None],
         "story": list(found.story),
     }
 
@@ -268,7 +269,12 @@ def _explained(found: Explanation) -> of_incidents.LinkExplanation:
         "because": found.because,
         "confirmed_at": time(found.confirmed_at),
         "losers": [
-            {**_edit(one.edit), "side": one.side, "conflict": conflicts.public_id(one.conflict)}
+            {
+                **_edit(one.edit),
+                "side": one.side,
+                "conflict": conflicts.public_id(one.conflict),
+                "restorable": one.refused is None,
+            }
             for one in found.losers
         ],
         "story": list(found.story),

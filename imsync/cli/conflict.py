@@ -92,15 +92,21 @@ async def ignore(daemon: Daemon, /, conflict: str, dry_run: bool, plan: str | No
 
 @command("restore")
 @click.argument("conflict", type=NAME)
+@click.option("--use", type=SIDE, help="Whose value, where both sides' lost.")
 @rehearsable
-async def restore(daemon: Daemon, /, conflict: str, dry_run: bool, plan: str | None) -> Output:
+async def restore(
+    daemon: Daemon, /, conflict: str, use: str | None, dry_run: bool, plan: str | None
+) -> Output:
     """Bring back the value that lost, as a fresh edit on both sides.
 
     \b
     im conflict restore cfl_1
+    im conflict restore cfl_1 --use external
     """
+    body = {"use": use} if use is not None else {}
     query = asked(dry_run=dry_run, plan=plan)
-    return changed(await daemon.post("conflicts", conflict, "restore", query=query), shown)
+    found = await daemon.post("conflicts", conflict, "restore", body=body, query=query)
+    return changed(found, shown)
 
 
 def shown(found: Json) -> Output:

@@ -206,7 +206,7 @@ def _settle(conn: Connection, view: View, field: Field, *, now: Instant) -> None
     if standing.held:
         because = "both sides came to say the same"
         conflicts.close(
-            conn, view.link.id, field, winner=None, because=because, by="imsync", now=now
+            conn, view.link.id, field, winner=None, because=because, by=conflicts.IMSYNC, now=now
         )
 
 
@@ -270,7 +270,7 @@ def _record(
             field,
             winner=winner,
             because=decision.because,
-            by="imsync",
+            by=conflicts.IMSYNC,
             now=now,
         )
 
@@ -279,7 +279,9 @@ def release_quiet(conn: Connection, integration_id: str, *, now: Instant) -> Non
     """Let go what was held because it flapped and has been quiet since; decide it anew."""
     for link_id, field in conflicts.quiet(conn, integration_id, now=now):
         because = f"quiet for {flapping.QUIET // 60_000} minutes: let go"
-        conflicts.close(conn, link_id, field, winner=None, because=because, by="imsync", now=now)
+        conflicts.close(
+            conn, link_id, field, winner=None, because=because, by=conflicts.IMSYNC, now=now
+        )
         reconcile(conn, link_id, now=now, fields=[field])
 
 

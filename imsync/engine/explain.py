@@ -8,10 +8,10 @@ from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Edit, Field, Instant, Known, Seen, Side, Value
 from imsync.core.maps import NoTranslation
 from imsync.core.merge import Terms, Verdict
-from imsync.engine import telling
+from imsync.engine import review, telling
 from imsync.engine.carry_out import View, maps_of, view
 from imsync.engine.telling import Lost, Words
-from imsync.errors import NotFound
+from imsync.errors import NotFound, UserError
 from imsync.store import conflicts, incidents, integrations, journal, links, outbox
 from imsync.store.conflicts import Conflict
 from imsync.store.database import Connection
@@ -21,10 +21,11 @@ from imsync.store.links import FieldState
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A conflict, what its external value reads as here, and its story."""
+    """A conflict, what its external value reads as here, what lost in it, and its story."""
 
     conflict: Conflict
     reads_as: Value
+    losers: Sequence[Lost]
     story: Sequence[str]
 
 
@@ -54,7 +55,8 @@ def tell(conn: Connection, conflict: Conflict, *, now: Instant) -> Told:
         map_ = maps_of(conn, integration)[conflict.field]
         reads_as = map_.decode(value, given=conflict.platform.value)
     words = Words(conflict.field, there, now)
-    return Told(conflict, reads_as, telling.conflict(words, conflict, reads_as))
+    losers = lost(view(conn, conflict.link_id), conflict)
+    return Told(conflict, reads_as, losers, telling.conflict(words, conflict, reads_as, losers))
 
 
 def explain(
@@ -88,7 +90,8 @@ def _explained(conn: Connection, current: View, field: Field, *, now: Instant) -
     arrived = (Verdict.ADOPT, Verdict.SETTLE, CONFIRMED)
     proofs = [one.at for one in entries if one.verdict in arrived and one.at >= edit.at]
     confirmed_at = proofs[-1] if proofs and stands == "in_sync" else None
-    losers = [_lost(current, row) for row in conflicts.of_field(conn, link.id, field) if row.winner]
+    rows = conflicts.of_field(conn, link.id, field)
+    losers = [one for row in rows for one in lost(current, row) if one.edit.value != edit.value]
     words = Words(field, TRANSLATIONS[current.integration.integration_type].title, now)
     adopted = decided and decided[-1].verdict == Verdict.ADOPT
     story = telling.field(
@@ -118,12 +121,20 @@ def _explained(conn: Connection, current: View, field: Field, *, now: Instant) -
     )
 
 
-def _lost(current: View, row: Conflict) -> Lost:
-    """What lost in a decided conflict, in our own words where it was theirs."""
-    if row.winner is Side.EXTERNAL:
-        return Lost(row.platform, Side.PLATFORM, row.id)
-    reads_as = read(current, row.field, row.external.value)
-    return Lost(replace(row.external, value=reads_as or row.external.value), Side.EXTERNAL, row.id)
+def lost(current: View, row: Conflict) -> list[Lost]:
+    """What lost in a decided conflict, in our own words also where it was theirs."""
+    found = []
+    for side in row.losers:
+        edit, refused = row.edit_of(side), None
+        try:
+            review.lost_value(row, current, side)
+        except UserError as error:
+            refused = str(error)
+        if side is Side.EXTERNAL:
+            edit = replace(edit, value=read(current, row.field, edit.value) or edit.value)
+        alone = len(row.losers) == 1
+        found.append(Lost(edit, side, row.id, alone=alone, refused=refused))
+    return found
 
 
 def state_of(current: View, state: FieldState, owed: Container[str]) -> tuple[str, str]:

@@ -94,37 +94,62 @@ def ignore(conn: Connection, id_: int, *, by: str | None, now: Instant) -> Confl
     return conflicts.get(conn, id_)
 
 
-def restore(conn: Connection, id_: int, *, by: str | None, now: Instant) -> Conflict:
-    """Bring back what lost, as a fresh edit on both sides.
+def restore(
+    conn: Connection, id_: int, *, use: Side | None = None, by: str | None, now: Instant
+) -> Conflict:
+    """Bring back what lost, as a fresh edit on both sides; `use` says whose, where both lost.
 
-    Raises NotFound, Clash when nothing has lost, Stale when the field was edited since, and
-    UserError when the value can no longer be read.
+    Raises NotFound, Clash when nothing has lost or it was brought back already, Stale when the
+    field was edited since, and UserError when it has to be said whose, or it cannot be read.
     """
     conflict = conflicts.get(conn, id_)
-    name = conflicts.public_id(id_)
+    current, field = view(conn, conflict.link_id), conflict.field
+    value = lost_value(conflict, current, _loser(conflict, use))
+    at = Instant(max(now, current.standings[field].platform.at + 1))
+    _write_here(conn, current, conflict, Edit(value, at, by), now=now)
+    spread(conn, current.incident.id, [field], now=now)
+    return conflicts.get(conn, id_)
+
+
+def _loser(conflict: Conflict, use: Side | None) -> Side:
+    name, losers = conflicts.public_id(conflict.id), conflict.losers
     if conflict.status == "pending":
         raise Clash(f"{name} is still pending", hint=f"`im conflict resolve {name} --use …`")
-    if conflict.winner is None or conflict.resolved_at is None:
+    if not losers:
         raise Clash(f"in {name} neither side lost: there is nothing to bring back")
-    current, field = view(conn, conflict.link_id), conflict.field
-    standing = current.standings[field]
-    newest = max(standing.platform.at, standing.seen.at if standing.seen else 0)
-    if newest > conflict.resolved_at:
-        raise Stale(
-            f"{field} was edited after {name} was decided: it is {standing.platform.value!r} now",
-            hint="set it with `im incident update`, if that is what is wanted",
+    if use is None and len(losers) > 1:
+        raise UserError(
+            f"in {name} both sides lost: say which is to come back",
+            hint=" or ".join(f"`im conflict restore {name} --use {side}`" for side in losers),
         )
-    loser = conflict.external if conflict.winner is Side.PLATFORM else conflict.platform
-    value = loser.value
-    if conflict.winner is Side.PLATFORM:
+    if use is not None and use not in losers:
+        raise Clash(f"in {name} the {use} side won: the other one is what can be brought back")
+    return use or losers[0]
+
+
+def lost_value(conflict: Conflict, current: View, side: Side) -> Value:
+    """What restoring that side of a decided conflict would set here.
+
+    What is offered and what is done both ask this. Raises Clash when the field has that value,
+    Stale when it was edited since the decision, UserError when the value cannot be read.
+    """
+    field, name = conflict.field, conflicts.public_id(conflict.id)
+    standing, value = current.standings[field], conflict.edit_of(side).value
+    if side is Side.EXTERNAL:
         try:
             value = current.maps[field].decode(value, given=None)
         except NoTranslation as error:
             raise UserError(f"{name} cannot be brought back: {error}") from None
-    edit = Edit(check(field, value), Instant(max(now, standing.platform.at + 1)), by)
-    _write_here(conn, current, conflict, edit, now=now)
-    spread(conn, current.incident.id, [field], now=now)
-    return conflicts.get(conn, id_)
+    now_here = standing.platform.value
+    if now_here == value:
+        raise Clash(f"{field} is {now_here!r} already: there is nothing to bring back")
+    newest = max(standing.platform.at, standing.seen.at if standing.seen else 0)
+    if newest > (conflict.resolved_at or 0):
+        raise Stale(
+            f"{field} was edited after {name} was decided: it is {now_here!r} now",
+            hint="set it with `im incident update`, if that is what is wanted",
+        )
+    return check(field, value)
 
 
 def _pending(conn: Connection, id_: int) -> tuple[Conflict, View]:

@@ -42,14 +42,25 @@ class Words:
         return "here" if side is Side.PLATFORM else f"in {self.there}"
 
 
-def conflict(words: Words, row: Conflict, reads_as: Value) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A value that lost, and the conflict that keeps it. `refused`: why it cannot come back."""
+
+    edit: Edit  # as it reads here
+    side: Side
+    conflict: int
+    alone: bool  # the other side's value did not lose as well
+    refused: str | None
+
+
+def conflict(words: Words, row: Conflict, reads_as: Value, losers: Sequence[Lost]) -> list[str]:
     """Who said what, what was decided and why, and what can be done about it."""
     ours = words.value(row.platform.value)
     theirs = words.external(row.external.value, reads_as)
     return [
         *_before(words, row.base),
         *_edits(words, row.platform, ours, row.external, theirs),
-        *_outcome(words, row, ours, theirs),
+        *_outcome(words, row, ours, theirs, losers),
     ]
 
 
@@ -71,7 +82,9 @@ def _edits(words: Words, ours: Edit, our: str, theirs: Edit, their: str) -> Iter
     yield f"{_who(later)} set {value} {words.where(side)} {gap}."
 
 
-def _outcome(words: Words, row: Conflict, ours: str, theirs: str) -> Iterator[str]:
+def _outcome(
+    words: Words, row: Conflict, ours: str, theirs: str, losers: Sequence[Lost]
+) -> Iterator[str]:
     id_ = conflicts.public_id(row.id)
     if row.status == "pending":
         yield f"Pending: {row.because}. Until then both sides keep what they have."
@@ -85,19 +98,21 @@ def _outcome(words: Words, row: Conflict, ours: str, theirs: str) -> Iterator[st
     who = row.resolved_by or "somebody"
     if row.winner is None:
         yield f"{_capital(who)} ended it {when}: {row.because}."
-        return
-    won, lost = (ours, theirs) if row.winner is Side.PLATFORM else (theirs, ours)
-    yield f"{_capital(who)} decided {when}, by {row.strategy}: {row.because}. So {won} won."
-    yield f"{_capital(lost)} lost; `im conflict restore {id_}` brings it back on both sides."
+    else:
+        won = ours if row.winner is Side.PLATFORM else theirs
+        yield f"{_capital(who)} decided {when}, by {row.strategy}: {row.because}. So {won} won."
+    for one in losers:
+        lost = ours if one.side is Side.PLATFORM else theirs
+        yield f"{_capital(lost)} lost; {_back(one)}."
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A value that lost, and the conflict that keeps it."""
-
-    edit: Edit
-    side: Side
-    conflict: int
+def _back(lost: Lost) -> str:
+    """How it comes back, or why it does not any more."""
+    if lost.refused is not None:
+        return lost.refused
+    use = "" if lost.alone else f" --use {lost.side}"
+    id_ = conflicts.public_id(lost.conflict)
+    return f"`im conflict restore {id_}{use}` brings it back on both sides"
 
 
 def field(
@@ -121,13 +136,11 @@ def field(
     told.append(_there(words, there, state, because, confirmed_at))
     if because and state != "blocked":
         told.append(f"Last decision: {because}.")
-    for one in losers:
-        id_ = conflicts.public_id(one.conflict)
-        told.append(
-            f"Lost: {words.value(one.edit.value)}, set by {_who(one.edit, start=False)}"
-            f" {words.where(one.side)} {words.at(one.edit.at)};"
-            f" `im conflict restore {id_}` brings it back."
-        )
+    told += (
+        f"Lost: {words.value(one.edit.value)}, set by {_who(one.edit, start=False)}"
+        f" {words.where(one.side)} {words.at(one.edit.at)}; {_back(one)}."
+        for one in losers
+    )
     return told
 
 

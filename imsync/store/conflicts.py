@@ -15,6 +15,9 @@ from imsync.store import events
 from imsync.store.database import Connection
 from imsync.store.values import known_of, known_text, text_of, value_of
 
+IMSYNC = "imsync"
+"""Who decides what no person has: no e-mail, so nobody else is called so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
@@ -33,6 +36,17 @@ class Conflict:
     resolved_by: str | None
     created_at: Instant
     resolved_at: Instant | None
+
+    @property
+    def losers(self) -> tuple[Side, ...]:
+        """Whose values are kept here alone. Both, where a person chose another value instead."""
+        if self.winner is not None:
+            return (self.winner.other,)
+        by_a_person = self.status == "resolved" and self.resolved_by != IMSYNC
+        return tuple(Side) if by_a_person else ()
+
+    def edit_of(self, side: Side) -> Edit:
+        return self.platform if side is Side.PLATFORM else self.external
 
 
 def public_id(id_: int) -> str:
@@ -92,7 +106,7 @@ def record(
             external.by,
             winner,
             because,
-            "imsync" if winner else None,
+            IMSYNC if winner else None,
             now,
             now if winner else None,
             quiet_until,

@@ -81,7 +81,7 @@ async def test_a_conflict_that_a_strategy_decided(town: Town) -> None:
     assert (lost.edit.value, lost.edit.by, lost.conflict) == ("Theirs", "Dave Okafor", 1)
     assert found.story[-1] == (
         "Lost: 'Theirs', set by Dave Okafor in PagerDuty at 09:31:00;"
-        " `im conflict restore cfl_1` brings it back."
+        " `im conflict restore cfl_1` brings it back on both sides."
     )
 
 
@@ -104,9 +104,12 @@ async def test_a_conflict_that_waits_for_a_person_and_then_was_settled(town: Tow
         review.resolve, 1, use=None, value="SEV-2", by="bob@acme.example", now=town.clock()
     )
     settled = await told(town)
-    assert settled.story[-1] == (
-        "bob@acme.example ended it at 09:31:00: bob@acme.example chose another value: 'SEV-2'."
-    )
+    assert settled.story[-3:] == [
+        "bob@acme.example ended it at 09:31:00: bob@acme.example chose another value: 'SEV-2'.",
+        "'SEV-1' lost; `im conflict restore cfl_1 --use platform` brings it back on both sides.",
+        "'SEV-4' (low P4 in PagerDuty) lost;"
+        " `im conflict restore cfl_1 --use external` brings it back on both sides.",
+    ]
 
 
 async def test_someone_pagerduty_does_not_know(town: Town) -> None:

@@ -120,17 +120,63 @@ async def test_restoring_brings_the_loser_back_on_both_sides(first: str) -> None
         await town.sweep()
         here, there = (await town.here())[Field.TITLE], (await town.there())["title"]
         assert here == there == loser.value
-        with pytest.raises(Stale, match="edited after"):
+        with pytest.raises(Clash, match="already"):
             await town.db.run(review.restore, 1, by=BOB, now=town.clock())
 
 
-async def test_restoring_over_a_newer_edit_is_refused(town: Town) -> None:
+async def test_restoring_over_a_newer_edit_is_refused_and_not_offered(town: Town) -> None:
     await both_edit_the_title(town, first="external")
     await town.settle()
     await town.edit(title="Newer")
     with pytest.raises(Stale, match="it is 'Newer' now"):
         await town.db.run(review.restore, 1, by=BOB, now=town.clock())
     assert (await town.here())[Field.TITLE] == "Newer"
+    assert not any("restore" in line for line in await stories(town))
+
+
+async def test_what_was_brought_back_is_no_loser_any_more(town: Town) -> None:
+    await both_edit_the_title(town, first="external")
+    await town.settle()
+    await town.db.run(review.restore, 1, by=BOB, now=town.clock())
+    await town.settle()
+    with pytest.raises(Clash, match="title is 'There' already"):
+        await town.db.run(review.restore, 1, by=BOB, now=town.clock())
+    assert not any("restore" in line for line in await stories(town))
+
+
+@pytest.mark.parametrize(("use", "title"), [(Side.PLATFORM, "Here"), (Side.EXTERNAL, "There")])
+async def test_a_third_value_leaves_two_losers_and_either_comes_back(
+    held: Town, use: Side, title: str
+) -> None:
+    await resolve(held, None, "A third one")
+    await held.settle()
+    with pytest.raises(UserError, match="both sides lost"):
+        await held.db.run(review.restore, 1, by=BOB, now=held.clock())
+    told = "\n".join(await stories(held))
+    assert f"`im conflict restore cfl_1 --use {use}` brings it back" in told
+    _, (found,) = await held.db.read(
+        explain.explain, 1, Field.TITLE, integration=None, now=held.clock()
+    )
+    assert {one.edit.value for one in found.losers} == {"Here", "There"}
+    await held.db.run(review.restore, 1, use=use, by=BOB, now=held.clock())
+    await held.settle()
+    assert (await held.here())[Field.TITLE] == (await held.there())["title"] == title
+
+
+async def test_what_won_cannot_be_brought_back(town: Town) -> None:
+    await both_edit_the_title(town, first="external")
+    await town.settle()
+    with pytest.raises(Clash, match="the platform side won"):
+        await town.db.run(review.restore, 1, use=Side.PLATFORM, by=BOB, now=town.clock())
+
+
+async def stories(town: Town) -> list[str]:
+    """What is told of the title, and of the first conflict over it."""
+    now = town.clock()
+    _, (found,) = await town.db.read(explain.explain, 1, Field.TITLE, integration=None, now=now)
+    (conflict, *_) = await town.conflicts()
+    told = await town.db.read(explain.tell, conflict, now=now)
+    return [*found.story, *told.story]
 
 
 async def test_there_is_nothing_to_restore(held: Town) -> None:

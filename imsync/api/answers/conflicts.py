@@ -29,10 +29,11 @@ class Conflict(_Conflict):
 
 
 class ToldConflict(_Conflict):
-    """A conflict with its story, a sentence each."""
+    """A conflict with its story, a sentence each. `restorable`: whose value can be brought back."""
 
     id: str
     external: ReadableEdit
+    restorable: list[Side]
     story: list[str]
 
 

@@ -76,10 +76,11 @@ class RuleInForce(TypedDict):
 
 
 class Loser(Edit):
-    """A value that lost, and the conflict that keeps it."""
+    """A value that lost, and the conflict that keeps it; `restorable` if nothing is in the way."""
 
     side: Side
     conflict: str
+    restorable: bool
 
 
 class LinkExplanation(TypedDict):
