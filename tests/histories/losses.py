@@ -92,11 +92,15 @@ def _was_no_edit(history: History, edit: Made, pairs: Sequence[Pair]) -> bool:
 
 
 def _as_we_wrote(history: History, edit: Made, pair: Pair) -> bool:
-    """It is what we were writing just then anyway."""
+    """It is what we were writing just then anyway.
+
+    A write that was in doubt landed when the log says so, and its log may cut its seconds.
+    """
+    cut = CUT if history.there[pair.index].cuts_seconds else 0
     rows = history.db.conn.execute(
         "SELECT json_extract(value, '$') AS value FROM writes"
         " WHERE link_id = ? AND field = ? AND as_of <= ? AND (at IS NULL OR at >= ?)",
-        (pair.link.id, edit.field, edit.at + CUT, edit.at),
+        (pair.link.id, edit.field, edit.at + CUT, edit.at - cut),
     )
     return any(row["value"] == edit.new for row in rows)
 
