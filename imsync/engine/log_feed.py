@@ -109,16 +109,14 @@ def compare(
     for write in ours:
         of_field = [line for line in lines if line.field is write.field]
         others = _own_lines((one for one in known if one.id != write.id), lines, translation)
-        maybe = (
-            _covered(
-                write, of_field[: run[0]], [*others, *(of_field[at] for at in run)], translation
-            )
-            for run in _own_runs(write, of_field, translation)
-        )
-        covered = next(filter(None, maybe), None)
-        if covered is not None and covered.value not in write.written.covered:
-            edit = _edit(covered)
-            uncover(conn, link_id, write, edit, now=now)
+        for run in _own_runs(write, of_field, translation):
+            own = [*others, *(of_field[at] for at in run)]
+            covered = _covered(write, of_field[: run[0]], own, translation)
+            if covered is None or covered.value in write.written.covered:
+                continue
+            uncover(conn, link_id, write, _edit(covered), now=now)
+            told = [*write.written.covered, covered.value]
+            write = replace(write, written=replace(write.written, covered=told))
 
 
 def translation_of(integration: Integration) -> Translation:

@@ -361,3 +361,14 @@ def test_what_was_given_up_on_in_doubt_had_been_carried_out() -> None:
     h.edit(0, row, "title", "t 1")
     assert all_is_well(h)
     assert here(h, number, Field.TITLE) == "t 1", "that was the last edit"
+
+
+def test_two_lines_may_be_ours_and_each_of_them_covered_another_edit() -> None:
+    """8960: what lay before the likelier one was kept, what lay before the other was not."""
+    h, number, row = at_rest()
+    h.set(number, Field.TITLE, "t 2")
+    h.look_only(0)
+    for title in ("t 3", "t 2", "t 4"):
+        h.edit(0, row, "title", title)
+    assert all_is_well(h)
+    assert {"t 3", "t 4"} <= {one.external.value for one in h.conflicts()}
