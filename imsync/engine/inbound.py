@@ -88,7 +88,8 @@ class Inbound:
         current = await account.db.read(integrations.get, account.id)
         event = account.translation.parse(delivery.body, offset=current.clock_offset)
         event = not_after(event, delivery.received_at)
-        if event.sort is Sort.LOOK or await account.db.read(is_doubtful, account.id, event):
+        unsure = event.sort is Sort.LOOK or await account.db.read(is_doubtful, account.id, event)
+        if unsure or await account.db.read(is_of_a_stranger, account.id, event):
             event = await self.looked_at(event)
         if event.snapshot is not None:
             await self.learn_names(event.snapshot)
@@ -97,19 +98,19 @@ class Inbound:
         self.owed()
 
     async def looked_at(self, event: Event) -> Event:
-        """The event with the incident as it stands now, if it is one of ours."""
+        """The event with the incident as it stands now, if it is one of ours, or may become one."""
         external_id, connector = event.external_id, self.account.connector
         if external_id is None:
             return event
         link = await self.account.db.read(links.to, self.account.id, external_id)
-        if link is None:
+        if link is None and event.note is None:
             return event
         try:
             snapshot = await self.account.ask(lambda: connector.fetch(external_id))
         except Gone as error:
             log.warning("%s: %s", self.account.integration.slug, error)
             return event
-        if (told := event.snapshot) is not None:
+        if link is not None and (told := event.snapshot) is not None:
             # What was known to stand there since may have been set back: that is another edit.
             states = await self.account.db.read(links.fields, link.id)
             same = {
@@ -193,6 +194,22 @@ def is_doubtful(conn: Connection, integration_id: str, event: Event) -> bool:
     return False
 
 
+def is_of_a_stranger(conn: Connection, integration_id: str, event: Event) -> bool:
+    """Whether it is a note on an incident that is not linked, and may have to be.
+
+    Nothing but this event tells of the note; that the incident appeared may be yet to come.
+    """
+    if event.note is None or event.external_id is None:
+        return False
+    integration = integrations.get(conn, integration_id)
+    return (
+        integration.sync_notes
+        and integration.sync_direction.lets(Side.EXTERNAL)
+        and links.to(conn, integration_id, event.external_id) is None
+        and not links.is_unlinked(conn, integration_id, event.external_id)
+    )
+
+
 def apply(conn: Connection, delivery: Delivery, event: Event, *, now: Instant) -> None:
     """Everything that a delivery means, and that it is done."""
     integration = integrations.get(conn, delivery.integration_id)
@@ -208,14 +225,14 @@ def _apply(conn: Connection, integration: Integration, event: Event, *, now: Ins
         return "not about an incident"
     link = links.to(conn, integration.id, event.external_id)
     if link is None and event.snapshot is not None:
-        return unlinked(
-            conn,
-            integration,
-            event.snapshot,
-            appeared=event.sort is Sort.APPEARED,
-            by=event.by,
-            now=now,
-        )
+        appeared = event.sort is Sort.APPEARED
+        by = event.by if appeared else None
+        outcome = unlinked(conn, integration, event.snapshot, appeared=appeared, by=by, now=now)
+        link = links.to(conn, integration.id, event.external_id)
+        link = link or _being_created(conn, integration, event.snapshot)
+        if link is not None:
+            _tell(conn, integration, link, event, now=now)
+        return outcome
     if link is None or link.state == "gone":
         return "not linked"
     if event.snapshot is not None:
@@ -223,6 +240,15 @@ def _apply(conn: Connection, integration: Integration, event: Event, *, now: Ins
         reconcile(conn, link.id, now=now)
     _tell(conn, integration, link, event, now=now)
     return "applied"
+
+
+def _being_created(conn: Connection, integration: Integration, snapshot: Snapshot) -> Link | None:
+    """The link that made this incident there and has not heard of it yet, if it is ours."""
+    number = linking.incident_of(snapshot.key)
+    link = None if number is None else links.between(conn, integration.id, number)
+    if link is None or link.state != "creating" or not linking.ours([snapshot], link):
+        return None
+    return link
 
 
 def unlinked(
@@ -242,10 +268,9 @@ def unlinked(
     """
     if links.is_unlinked(conn, integration.id, snapshot.external_id):
         return "not taken in: somebody unlinked it"
-    number = linking.incident_of(snapshot.key)
-    if number is not None:
-        link = links.between(conn, integration.id, number)
-        if link is None or link.state != "creating" or not linking.ours([snapshot], link):
+    if linking.incident_of(snapshot.key) is not None:
+        link = _being_created(conn, integration, snapshot)
+        if link is None:
             return "made by another imsync"
         if not appeared and outbox.CREATE in outbox.owed(conn, link.id):
             return "ours: its creation is owed, and finds it with all its times"

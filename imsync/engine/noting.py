@@ -133,8 +133,14 @@ def recognise(conn: Connection, link: Link, note: Note, *, now: Instant) -> bool
 def _found(
     conn: Connection, link: Link, entry: TimelineEntry, notes: Sequence[Note]
 ) -> Note | None:
-    """The note that an earlier attempt wrote, if it did: it says the same, and is no other's."""
+    """The note that an earlier attempt wrote, if it did: it says the same, and is no other's.
+
+    Its webhook may have been told apart from theirs while this attempt was under way.
+    """
+    known_as = incidents.sent_as(conn, link.id, entry.id)
     for note in notes:
+        if note.id == known_as:
+            return note
         known = incidents.has_note(conn, link.integration_id, note.id)
         if _says(entry, note) and not known:
             return note

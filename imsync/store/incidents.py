@@ -314,6 +314,14 @@ def has_note(conn: Connection, integration_id: str, external_id: str) -> bool:
     return bool(row[0])
 
 
+def sent_as(conn: Connection, link_id: int, entry: int) -> str | None:
+    """The id that a note of the timeline has on that link's other side, if it stands there."""
+    row = conn.execute(
+        "SELECT external_id FROM notes_sent WHERE link_id = ? AND entry_id = ?", (link_id, entry)
+    ).fetchone()
+    return row and str(row["external_id"])
+
+
 def note_sent(
     conn: Connection, link_id: int, entry: int, external_id: str, *, now: Instant
 ) -> None:

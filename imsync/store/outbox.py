@@ -252,9 +252,9 @@ def owed(conn: Connection, link_id: int) -> dict[str, str]:
 
 
 def attempted(conn: Connection, link_id: int) -> list[str]:
-    """What is owed on a link and was tried before."""
+    """What is owed on a link and was tried before, also if it is being tried again just now."""
     rows = conn.execute(
-        "SELECT what FROM outbox WHERE link_id = ? AND state = 'pending' AND attempt > 0"
+        "SELECT what FROM outbox WHERE link_id = ? AND attempt > (state = 'sending')"
         " ORDER BY owed_at",
         (link_id,),
     )

@@ -2,9 +2,12 @@
 
 import pytest
 
+from imsync.core.fields import Field
+from imsync.core.schedule import LONGEST_WAIT
 from imsync.engine import configure, dead_letters, edits
+from imsync.engine.sending import Sender
 from imsync.errors import Refused
-from imsync.store import incidents
+from imsync.store import inbox, incidents, outbox
 from tests.engine.test_faults import wait_out
 from tests.town import Json, Town
 
@@ -62,11 +65,54 @@ async def test_a_note_there_is_a_note_here_and_does_not_go_back(linked: Town) ->
     assert linked.sandbox.writes == quiet
 
 
+async def test_a_note_on_an_incident_that_nobody_told_us_of_brings_both(town: Town) -> None:
+    """Found by the simulation: it was answered 202 and dropped; no log and no look tells of it."""
+    town.sandbox.faults.delivery_drop = 1.0
+    external_id = await town.trigger("Disk full")
+    await town.settle()
+    town.sandbox.faults.delivery_drop = 0.0
+    path = f"/incidents/{external_id}/notes"
+    await town.call("POST", path, {"note": {"content": "Seen in Frankfurt"}})
+    await town.settle()
+    assert (await town.here())[Field.TITLE] == "Disk full"
+    assert await notes_here(town) == ["Seen in Frankfurt"]
+
+
+async def test_a_note_on_what_we_have_just_created_and_do_not_know_of_yet(town: Town) -> None:
+    await town.declare()
+    await town.lose_the_answer_to("create")
+    (made,) = await town.all_there()
+    await town.call("POST", f"/incidents/{made['id']}/notes", {"note": {"content": "What is it?"}})
+    await town.settle()
+    await wait_out(town)
+    assert await notes_here(town) == ["What is it?"]
+    assert [text for _, text in await notes_there(town)] == ["What is it?"]
+
+
 async def test_a_note_whose_answer_was_lost_is_not_written_twice(linked: Town) -> None:
     await note(linked, "Once")
     await linked.lose_the_answer_to("put_note")
     assert len(await notes_there(linked)) == 1
     await wait_out(linked)
+    assert len(await notes_there(linked)) == 1
+    assert await notes_here(linked) == ["Once"]
+
+
+async def test_its_webhook_is_applied_while_it_is_tried_again(linked: Town) -> None:
+    """Found by the simulation: it was taken for somebody else's, and written once more."""
+    await note(linked, "Once")
+    await linked.lose_the_answer_to("put_note")
+    assert await linked.sandbox.step(), "its webhook is on its way"
+    delivery = await linked.db.run(inbox.take, "int_test", now=linked.clock())
+    assert delivery is not None
+    linked.clock.at += LONGEST_WAIT
+    claim = await linked.db.run(
+        outbox.claim, "int_test", now=linked.clock(), lease=60_000, creates=True
+    )
+    assert claim is not None
+    await linked.crew.inbound.apply(delivery)
+    await Sender(linked.crew.account).deliver(claim)
+    await linked.settle()
     assert len(await notes_there(linked)) == 1
     assert await notes_here(linked) == ["Once"]
 
