@@ -37,11 +37,12 @@ class Told:
 
     edits: Mapping[tuple[str, Field], Theirs]
     strangers: frozenset[str] = frozenset()  # incidents that were triggered and are not linked
+    late: frozenset[str] = frozenset()  # linked as they were before the log was read
 
     @property
     def incidents(self) -> set[str]:
-        """The external ids of the linked incidents that somebody else has edited."""
-        return {external_id for external_id, _ in self.edits}
+        """The external ids of the linked incidents that somebody else has, or may have, edited."""
+        return {external_id for external_id, _ in self.edits} | self.late
 
     def dates(self, snapshot: Snapshot, translation: Translation) -> Snapshot:
         """The snapshot, with the times of those of its values whose edit the log tells."""
@@ -88,7 +89,8 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
                 links.note_theirs(conn, link.id, line.field, edit.at)
                 told[external_id, line.field] = edit
         compare(conn, integration, link.id, ours, lines, now=now)
-    return Told(told, frozenset(strangers))
+    late = links.linked_late(conn, integration_id)
+    return Told(told, frozenset(strangers), frozenset(late))
 
 
 def compare(

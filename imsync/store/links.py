@@ -138,6 +138,21 @@ def believed_open(conn: Connection, integration_id: str) -> list[Link]:
     return [_link(row) for row in rows]
 
 
+def linked_late(conn: Connection, integration_id: str) -> list[str]:
+    """The external ids of what was linked since the log was read, as it was before that.
+
+    The log was read past whatever was edited there meanwhile, and tells it no more.
+    """
+    rows = conn.execute(
+        "SELECT l.external_id FROM links l JOIN integrations i ON i.id = l.integration_id"
+        " WHERE i.id = ? AND l.state = 'linked' AND l.created_at >= i.log_read_to"
+        " AND EXISTS (SELECT 1 FROM link_fields f"
+        "              WHERE f.link_id = l.id AND f.as_of < i.log_read_to)",
+        (integration_id,),
+    )
+    return [row["external_id"] for row in rows]
+
+
 def waiting(conn: Connection, integration_id: str) -> list[Link]:
     """The links to be created, of incidents still open, whose creation is neither owed nor
     given up on: there was no service to create them in."""
