@@ -74,17 +74,17 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
     for change in changes:
         by_incident[change.external_id].append(change)
     told: dict[tuple[str, Field], Theirs] = {}
-    strangers, born = set[str](), translation_of(integration).born
+    strangers, translation = set[str](), translation_of(integration)
     for external_id, lines in by_incident.items():
         link = links.to(conn, integration_id, external_id)
         if link is None:
-            if any(line.field is Field.STATUS and line.value == born for line in lines):
+            if any(line.field is Field.STATUS and line.value == translation.born for line in lines):
                 strangers.add(external_id)
             continue
         ours = writes.of_link(conn, link.id)
-        own = _own_lines(ours, lines, translation_of(integration))
+        own = _own_lines(ours, lines, translation)
         for line in lines:
-            if not is_ours(line, own):
+            if not is_ours(line, own, translation):
                 edit = _edit(line)
                 links.note_theirs(conn, link.id, line.field, edit.at)
                 told[external_id, line.field] = edit
@@ -217,15 +217,20 @@ def _own_lines(
     return found
 
 
-def is_ours(line: Change, own: Iterable[Change]) -> bool:
+def is_ours(line: Change, own: Iterable[Change], translation: Translation) -> bool:
     """Whether it is a line of our own, or tells what the same request did on its way.
 
     Acknowledging what is resolved first triggers it anew; raising an urgency un-acknowledges;
     another policy, or opening it again, brings another assignee. Of these fields, what the same
     user did in the same moment was our write too, and covered nothing. Nothing else changes by
-    itself: that was an edit by the one for whom we act.
+    itself, nor does anything acknowledge or resolve on its way: that was an edit by the one for
+    whom we act.
     """
-    return line in own or any(
+    if line in own:
+        return True
+    if line.field is Field.STATUS and line.value != translation.born:
+        return False
+    return any(
         one.field in _MOVED_BY.get(line.field, ())
         and line.by_id == one.by_id
         and abs(line.at - one.at) <= _TOGETHER
@@ -238,7 +243,7 @@ def _covered(
 ) -> Change | None:
     """What the lines of its field before our write had made, if our look had not shown it."""
     unseen = list(before)
-    while unseen and is_ours(unseen[-1], own):
+    while unseen and is_ours(unseen[-1], own, translation):
         if unseen[-1] in own:
             return None  # what an earlier write of ours covered is that one's affair
         unseen.pop()

@@ -119,7 +119,7 @@ def _follow(
         return  # a look has shown more
     lines = [change for change in changes if change.field is write.field]
     since = lines[lines.index(found.line) :]
-    theirs = [line for line in since if not log_feed.is_ours(line, own)]
+    theirs = [line for line in since if not log_feed.is_ours(line, own, translation)]
     if not theirs:
         return
     stood = write.value

@@ -372,3 +372,18 @@ def test_two_lines_may_be_ours_and_each_of_them_covered_another_edit() -> None:
         h.edit(0, row, "title", title)
     assert all_is_well(h)
     assert {"t 3", "t 4"} <= {one.external.value for one in h.conflicts()}
+
+
+def test_somebody_sets_one_field_as_we_were_about_to_and_acknowledges() -> None:
+    """14550: the urgency was taken for ours, and the acknowledgement for what it brought along."""
+    h = world(has_priorities=False)
+    number = h.declare(title="t 1", severity="SEV-2")
+    h.rest()
+    row = row_of(h)
+    h.set(number, Field.SEVERITY, "SEV-3")
+    h.set(number, Field.STATUS, "resolved")
+    h.look_only(0)
+    h.edit(0, row, "urgency", "low")
+    h.edit(0, row, "status", "acknowledged")
+    assert all_is_well(h)
+    assert "acknowledged" in [one.external.value for one in h.conflicts()]
