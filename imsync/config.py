@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     socket: Path = Key(
         default_factory=default_socket, description="the unix socket that `im` speaks to"
     )
+    socket_group: str | None = Key(
+        None, description="a group whose members may use the unix socket too"
+    )
     database: Path = Key(default_factory=default_database, description="the SQLite database file")
     public_url: str | None = Key(
         None, description="how PagerDuty reaches this daemon, through the reverse proxy"

@@ -1,24 +1,20 @@
 """imsyncd: makes everything, connects it, runs it, puts it away."""
 
 import asyncio
-import errno
 import logging
 import os
 import signal
-import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random, SystemRandom
 
 import aiohttp
 import asyncclick as click
-from aiohttp import web
 
-from imsync import __version__, config, logs
-from imsync.api import app
+from imsync import __version__, config, listening, logs
 from imsync.api.context import Context
 from imsync.config import Settings
 from imsync.connectors import connect
@@ -76,7 +72,7 @@ async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> No
     """
     now, rng = wall_clock, SystemRandom()
     async with AsyncExitStack() as stack:
-        _private_folder(settings.database.parent)
+        listening.private_folder(settings.database.parent)
         stack.enter_context(lock.held(settings.database))
         db = await _database(settings.database)
         stack.push_async_callback(db.close)
@@ -102,7 +98,7 @@ async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> No
             public_url=settings.public_url,
             socket=settings.socket,
         )
-        context.listen = await stack.enter_async_context(_listening(context, settings))
+        context.listen = await stack.enter_async_context(listening.listening(context, settings))
         if sandbox:
             trial = Trial(session=session, now=now, rng=rng, database=settings.database)
             stack.push_async_callback(trial.sandbox.stop)
@@ -146,92 +142,6 @@ def _say(settings: Settings, context: Context) -> None:
             f"act there with `Authorization: Token token={sandbox['token']}`"
         )
     sys.stdout.flush()
-
-
-@asynccontextmanager
-async def _listening(context: Context, settings: Settings) -> AsyncIterator[str]:
-    """Serve the API on TCP and on the unix socket; yields host:port, whatever port it became."""
-    runner = web.AppRunner(app.make(context), access_log=None, shutdown_timeout=5)
-    await runner.setup()
-    unix = _unix_socket(settings.socket)
-    try:
-        await web.SockSite(runner, unix).start()
-        host, port = settings.host_and_port
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise _cannot_listen(settings.listen, error) from None
-        yield f"{settings.listen.rpartition(':')[0]}:{_port_of(site)}"
-    finally:
-        await runner.cleanup()
-        settings.socket.unlink(missing_ok=True)
-
-
-def _cannot_listen(listen: str, error: OSError) -> UserError:
-    if error.errno == errno.EADDRINUSE:
-        hint = "is another imsyncd running? set `listen` to another port, or 0 for any"
-    else:
-        hint = "set `listen` to an address of this host, for example 127.0.0.1:8080"
-    # asyncio puts its own words over the system's; a name that is none has no number of its own.
-    known = error.errno in errno.errorcode
-    why = os.strerror(error.errno) if known and error.errno else error.strerror
-    return UserError(f"cannot listen on {listen}: {why}", hint=hint)
-
-
-def _port_of(site: web.TCPSite) -> int:
-    server = site._server
-    assert isinstance(server, asyncio.Server)  # it has just been started
-    return int(server.sockets[0].getsockname()[1])
-
-
-def _unix_socket(path: Path) -> socket.socket:
-    """A listening socket that only its owner can reach (0600), in place of a dead one."""
-    _private_folder(path.parent)
-    unix = socket.socket(socket.AF_UNIX)
-    try:
-        if path.is_socket():
-            _must_be_dead(path)
-            path.unlink()
-        before = os.umask(0o177)
-        try:
-            unix.bind(str(path))
-        finally:
-            os.umask(before)
-    except OSError as error:
-        unix.close()
-        raise UserError(
-            f"cannot listen on the socket {path}: {error.strerror or error}",
-            hint="set `socket` to a short path in a folder of your own",
-        ) from None
-    except UserError:
-        unix.close()
-        raise
-    return unix
-
-
-def _must_be_dead(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return
-    raise UserError(
-        f"another imsyncd listens on {path}", hint="stop it, or set `socket` to another path"
-    )
-
-
-def _private_folder(folder: Path) -> None:
-    """Make the folder, for its owner alone. One that is there must not be somebody else's."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-    except OSError as error:
-        raise UserError(f"cannot use the folder {folder}: {error.strerror}") from None
-    if found.st_uid not in (0, os.getuid()):
-        raise UserError(f"the folder {folder} belongs to somebody else (uid {found.st_uid})")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write to the folder {folder}")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

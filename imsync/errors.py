@@ -6,6 +6,9 @@
     │   ├── Stale          ... by looking again           -> 412
     │   ├── Missed         ... by beginning anew          -> 410
     │   ├── WrongType      ... by sending another type    -> 415
+    │   ├── Unauthenticated .. by showing a token         -> 401
+    │   ├── Forbidden      ... by showing a better one    -> 403
+    │   ├── WrongHost      ... by calling us by our name  -> 421
     │   └── Clash          ... by undoing something first -> 409
     ├── BadSignature       someone else is knocking       -> 401, nothing kept
     ├── Overloaded         we cannot keep it right now    -> 503, the sender tries again
@@ -62,6 +65,30 @@ class WrongType(UserError):
     """The body is not of a type that is taken here; the hint says which is."""
 
     code = "unsupported_media_type"
+
+
+class Unauthenticated(UserError):
+    """A token is needed, and there is none, or none that is good."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(UserError):
+    """Whoever asks is known, and may not do that."""
+
+    code = "forbidden"
+
+
+class ForeignSite(Forbidden):
+    """A browser asks for another site's page."""
+
+    code = "foreign_site"
+
+
+class WrongHost(UserError):
+    """The request is meant for a host of another name (RFC 9110 §15.5.20)."""
+
+    code = "wrong_host"
 
 
 class Clash(UserError):

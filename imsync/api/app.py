@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from imsync.api import (
+    access,
     conflicts,
     daemon,
     dead_letters,
@@ -19,6 +20,7 @@ from imsync.api import (
     plans,
     rules,
     services,
+    tokens,
     webhook_subscription,
     webhooks,
 )
@@ -44,6 +46,7 @@ from imsync.api.answers.integrations import (
 from imsync.api.answers.lists import Page
 from imsync.api.answers.oncall import Roster
 from imsync.api.answers.plans import ChangedConflict, Forecast
+from imsync.api.answers.tokens import MadeToken, Token
 from imsync.api.answers.webhooks import InstalledWebhook, WebhookProof, WebhookSubscription
 from imsync.api.bodies import (
     LARGEST,
@@ -60,6 +63,7 @@ from imsync.api.bodies import (
     NewNote,
     NewRule,
     NewServiceMapping,
+    NewToken,
 )
 from imsync.api.context import CONTEXT, Context
 from imsync.api.errors import errors
@@ -95,7 +99,9 @@ from imsync.errors import (
     Unavailable,
     Unknown,
 )
+from imsync.store.tokens import Scope
 
+_W: Final = Scope.WRITE
 _I: Final = "/integrations/{name}"
 _THERE: Final = (Unavailable, Unknown, Unauthorized, Refused, Gone)
 """What can be refused because the external side, which is asked meanwhile, refuses it."""
@@ -110,20 +116,20 @@ ROUTES: Final = (
         fails=(Missed, Overloaded)),
 
     post("/incidents", incidents.declare, {201: Incident, 200: Incident}, takes=NewIncident,
-         heeds=(FROM, IDEMPOTENCY_KEY), tagged=True, fails=(NotFound, Clash)),
+         scope=_W, heeds=(FROM, IDEMPOTENCY_KEY), tagged=True, fails=(NotFound, Clash)),
     get("/incidents", incidents.page, Page[Incident], asks=IncidentQuery),
     get("/incidents/{id}", incidents.get, Incident, heeds=(IF_NONE_MATCH,), tagged=True),
     patch("/incidents/{id}", incidents.update, Incident, takes=IncidentChanges,
-          heeds=(FROM, IF_MATCH), tagged=True),
+          scope=_W, heeds=(FROM, IF_MATCH), tagged=True),
     get("/incidents/{id}/timeline", incidents.timeline, Page[TimelineEntry], asks=Listing),
     post("/incidents/{id}/notes", incidents.add_note, {201: TimelineEntry}, takes=NewNote,
-         heeds=(FROM,)),
+         scope=_W, heeds=(FROM,)),
     get("/incidents/{id}/explain/{field}", incidents.explain_field, Explanation,
         asks=ExplainQuery),
     post("/incidents/{id}/links", links.add, {201: ChangedLink, 200: Forecast}, takes=NewLink,
-         asks=ChangeQuery, heeds=(FROM,), fails=(Clash, *_THERE)),
+         scope=_W, asks=ChangeQuery, heeds=(FROM,), fails=(Clash, *_THERE)),
     delete("/incidents/{id}/links/{name}", links.remove, ChangedLink | Forecast, asks=ChangeQuery,
-           heeds=(FROM,)),
+           scope=_W, heeds=(FROM,)),
 
     post("/integrations", integrations.create, {201: Integration}, takes=NewIntegration,
          fails=(Clash,)),
@@ -132,16 +138,17 @@ ROUTES: Final = (
     patch(_I, integrations.change, ChangedIntegration | Forecast, takes=IntegrationChanges,
           asks=ChangeQuery),
     delete(_I, integrations.delete, None),
-    post(f"{_I}/test", integrations.test, {200: TestResult}),
+    post(f"{_I}/test", integrations.test, {200: TestResult}, scope=_W),
     get(f"{_I}/sync-status", integrations.status, SyncStatus),
     get(f"{_I}/links", integrations.page_of_links, Page[Link], asks=Listing),
     get(f"{_I}/plan", plans.show, Forecast),
     get(f"{_I}/drift", drift.show, Drift),
-    post(f"{_I}/drift", drift.look, {202: Drift}, takes=DriftAnswer, optional=True),
+    post(f"{_I}/drift", drift.look, {202: Drift}, takes=DriftAnswer, optional=True,
+         scope=_W),
     get(f"{_I}/oncall", oncall.get, Roster, asks=OncallQuery, fails=_THERE),
     get(f"{_I}/dead-letters", integrations.page_of_dead_letters, Page[DeadLetter], asks=Listing),
-    post("/dead-letters/{id}/retry", dead_letters.retry, {202: DeadLetter}),
-    delete("/dead-letters/{id}", dead_letters.discard, None),
+    post("/dead-letters/{id}/retry", dead_letters.retry, {202: DeadLetter}, scope=_W),
+    delete("/dead-letters/{id}", dead_letters.discard, None, scope=_W),
 
     get(f"{_I}/field-ownership", rules.page, Page[FieldRule], asks=Listing),
     get(f"{_I}/field-ownership/{{field}}", rules.get, FieldRule),
@@ -163,7 +170,8 @@ ROUTES: Final = (
          {201: InstalledWebhook, 200: InstalledWebhook}, takes=Installation, optional=True,
          fails=_THERE),
     get(f"{_I}/webhook", webhook_subscription.show, WebhookSubscription),
-    post(f"{_I}/webhook/ping", webhook_subscription.ping, {200: WebhookProof}, fails=_THERE),
+    post(f"{_I}/webhook/ping", webhook_subscription.ping, {200: WebhookProof}, scope=_W,
+         fails=_THERE),
     post(f"{_I}/webhook/rotate", webhook_subscription.rotate,
          {201: InstalledWebhook, 200: InstalledWebhook}, takes=Installation, optional=True,
          fails=_THERE),
@@ -173,16 +181,22 @@ ROUTES: Final = (
     get("/conflicts", conflicts.page, Page[ToldConflict], asks=ConflictQuery),
     get("/conflicts/{id}", conflicts.get, ToldConflict),
     post("/conflicts/{id}/resolve", conflicts.resolve, {200: ChangedConflict | Forecast},
-         takes=ConflictAnswer, asks=ChangeQuery, heeds=(FROM,), fails=(Clash,)),
+         scope=_W, takes=ConflictAnswer, asks=ChangeQuery, heeds=(FROM,), fails=(Clash,)),
     post("/conflicts/{id}/ignore", conflicts.ignore, {200: ChangedConflict | Forecast},
-         asks=ChangeQuery, heeds=(FROM,), fails=(Clash,)),
+         scope=_W, asks=ChangeQuery, heeds=(FROM,), fails=(Clash,)),
     post("/conflicts/{id}/restore", conflicts.restore, {200: ChangedConflict | Forecast},
-         takes=Loser, optional=True, asks=ChangeQuery, heeds=(FROM,), fails=(Clash, Stale)),
+         scope=_W, takes=Loser, optional=True, asks=ChangeQuery, heeds=(FROM,),
+         fails=(Clash, Stale)),
 
-    post("/webhooks/{integration_id}", webhooks.receive, {202: Kept}, raw=True, asks=None,
-         heeds=(SIGNATURE, DELIVERY), fails=(BadSignature, Overloaded)),
+    post("/tokens", tokens.create, {201: MadeToken}, takes=NewToken, fails=(Clash,)),
+    get("/tokens", tokens.page, Page[Token], asks=Listing, scope=Scope.ADMIN),
+    delete("/tokens/{id}", tokens.revoke, Token),
+
+    post("/webhooks/{integration_id}", webhooks.receive, {202: Kept}, raw=True, open=True,
+         asks=None, heeds=(SIGNATURE, DELIVERY), fails=(BadSignature, Overloaded)),
     post("/webhooks/{integration_id}/test", webhooks.test,
-         {200: SignatureProof, 401: SignatureProof}, raw=True, asks=None, heeds=(SIGNATURE,)),
+         {200: SignatureProof, 401: SignatureProof}, raw=True, open=True, asks=None,
+         heeds=(SIGNATURE,)),
 )
 # fmt: on
 
@@ -192,9 +206,9 @@ def make(context: Context) -> web.Application:
     app[CONTEXT] = context
     app[openapi.DOCUMENT] = openapi.Document(ROUTES)
     app.add_routes(
-        web.get(one.url, one.serve)  # and HEAD
+        web.get(one.url, access.guarded(one))  # and HEAD
         if one.method == "GET"
-        else web.route(one.method, one.url, one.serve)
+        else web.route(one.method, one.url, access.guarded(one))
         for one in ROUTES
     )
     app.on_shutdown.append(_end_streams)

@@ -20,7 +20,8 @@ from imsync.api.refusing import refusal
 from imsync.api.route import ROUTE
 from imsync.core.fields import Severity, Side, Status
 from imsync.core.merge import Direction, Strategy
-from imsync.errors import UserError, WrongType
+from imsync.errors import UserError
+from imsync.store.tokens import Scope
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -37,7 +38,8 @@ _SLUG: Final = {"pattern": "^[a-z0-9][a-z0-9-]{0,62}$"}
 _URL: Final = {
     "pattern": r"^(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]+)?(/\S*)?$"
 }
-_SECRET: Final = {"pattern": "^[ -~]*[!-~][ -~]*$"}
+_NAME: Final = "^[ -~]*[!-~][ -~]*$"
+_SECRET: Final = {"pattern": _NAME}
 
 
 def _never_null(schema: dict[str, Any]) -> None:
@@ -54,6 +56,7 @@ def _no_stand_in(value: object) -> object:
 
 
 Whole = Annotated[int, BeforeValidator(_no_stand_in)]
+Lifetime = Annotated[int, Field(ge=1, le=3_153_600_000), BeforeValidator(_no_stand_in)]
 FilledLine = Annotated[Line, Field(json_schema_extra=_SAYS_SOMETHING)]
 FilledText = Annotated[Text, Field(json_schema_extra=_SAYS_SOMETHING)]
 Slug = Annotated[Line, Field(json_schema_extra=_SLUG)]
@@ -170,6 +173,14 @@ class DriftAnswer(_Body):
     accept: StrictBool = False
 
 
+class NewToken(_Body):
+    """`expires_in_s`: seconds for which it is good; null for ever."""
+
+    name: Annotated[str, Field(max_length=100, json_schema_extra={"pattern": _NAME})]
+    scope: Scope = Scope.WRITE
+    expires_in_s: Lifetime | None = None
+
+
 class NewRule(_Body):
     owner: Side
     priority: Whole = Field(default=0, ge=-1_000_000, le=1_000_000)
@@ -179,14 +190,9 @@ class NewRule(_Body):
 async def read(request: web.Request, model: type[M]) -> M:
     """The body as this model, which is what the route is declared to take.
 
-    Raises WrongType, and UserError naming the field and the value that is wrong.
+    Raises UserError, naming the field and the value that is wrong.
     """
     assert request[ROUTE].takes is model, f"{request.path} is not declared to take it"
-    if "Content-Type" in request.headers and not _is_json(request.content_type):
-        raise WrongType(
-            f"the body is {request.content_type}, not application/json",
-            hint="say so: `-H 'Content-Type: application/json'`",
-        )
     body = await request.read()
     try:
         given = orjson.loads(body)
@@ -198,10 +204,6 @@ async def read(request: web.Request, model: type[M]) -> M:
         return model.model_validate(given)
     except ValidationError as error:
         raise refusal(error, model) from None
-
-
-def _is_json(type_: str) -> bool:
-    return type_ == "application/json" or type_.endswith("+json")
 
 
 def given(model: BaseModel, *, but: Sequence[str] = ()) -> dict[str, Any]:

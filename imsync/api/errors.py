@@ -11,12 +11,15 @@ from imsync.errors import (
     BadSignature,
     Clash,
     ExternalError,
+    Forbidden,
     ImsyncError,
     Missed,
     NotFound,
     Overloaded,
     Stale,
+    Unauthenticated,
     UserError,
+    WrongHost,
     WrongType,
 )
 from imsync.store.database import DatabaseError
@@ -30,6 +33,9 @@ _STATUS: Final[dict[type[ImsyncError], int]] = {
     Stale: 412,
     Missed: 410,
     WrongType: 415,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    WrongHost: 421,
     Clash: 409,
     UserError: 400,
     BadSignature: 401,
@@ -46,6 +52,7 @@ TITLE: Final = {
     304: "It is still what was seen before",
     400: "The request makes no sense as it stands",
     401: "The sender could not be proved",
+    403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
     409: "It contradicts what is there",
@@ -53,6 +60,7 @@ TITLE: Final = {
     412: "It has changed meanwhile",
     413: "Too large",
     415: "Of a type that is not taken",
+    421: "Meant for another host",
     500: "A bug in imsync",
     502: "The external system could not do it",
     503: "Not now",
@@ -67,6 +75,12 @@ OWN: Final = {
     "database_failed": 503,
 }
 """The codes of what fails before any handler has its turn, or without anybody's purpose."""
+
+
+HEADERS: Final[dict[type[ImsyncError], dict[str, str]]] = {
+    Unauthenticated: {"WWW-Authenticate": "Bearer"}
+}
+"""What goes with an error beside its problem."""
 
 
 def status_of(kind: type[ImsyncError]) -> int:
@@ -100,7 +114,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except ImsyncError as error:
         status = status_of(type(error))
-        headers = {"Retry-After": "1"} if status == 503 else None
+        headers = HEADERS.get(type(error)) or ({"Retry-After": "1"} if status == 503 else None)
         return problem(status, str(error), code=error.code, hint=error.hint, headers=headers)
     except web.HTTPException as error:
         if error.status < 400:

@@ -92,9 +92,10 @@ class Feed:
         self._stopped = True
         if self._listening is not None:
             self._listening.cancel()
-        self._end()
+        self.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End every stream; whoever still may goes on where it ended."""
         for scope in self._streams:
             if not scope.expired():
                 scope.reschedule(0)  # long past
@@ -112,4 +113,4 @@ class Feed:
         except Exception:
             log.exception("the events cannot be read: every stream is ended")
             self._listening = None
-            self._end()
+            self.end()

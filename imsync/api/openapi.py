@@ -34,6 +34,16 @@ a field that is not declared here is refused by name. Times are RFC 3339 in UTC 
 milliseconds. New fields may be added to answers: leave alone what you do not know."""
 
 
+_SECURITY: Final[Json] = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "Made by `im token create`. Over the unix socket none is needed, nor"
+        " straight from the daemon's host as long as none was ever made.",
+    }
+}
+
+
 class Document:
     """The document as it is sent; made when it is first asked for, which takes a moment."""
 
@@ -64,7 +74,11 @@ def document(routes: Sequence[Route]) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "imsync", "version": __version__, "description": _SAYS},
         "paths": paths,
-        "components": {"schemas": schemas.components, "responses": responses},
+        "components": {
+            "schemas": schemas.components,
+            "responses": responses,
+            "securitySchemes": _SECURITY,
+        },
     }
 
 
@@ -133,6 +147,11 @@ def _operation(route: Route, schemas: Schemas, responses: dict[str, Json]) -> Js
         "parameters": [*_names(route), *schemas.parameters(route), *_headers(route)],
         "responses": {**_answers(route, schemas), **_failures(route, responses)},
     }
+    if route.open:
+        found["security"] = []
+    else:
+        found["security"] = [{"token": []}]
+        found["description"] = f"{more}\n\nNeeds the scope `{route.needs}`.".strip()
     if route.takes is not None:
         body = {"application/json": {"schema": schemas.of(route.takes)}}
         found["requestBody"] = {"required": not route.optional, "content": body}
@@ -199,6 +218,7 @@ def _problem(status: int, codes: list[str]) -> Json:
         "description": f"{TITLE[status]}: {', '.join(f'`{code}`' for code in codes)}",
         "content": {"application/problem+json": {"schema": schema}},
     }
-    if status == 503:
-        answer["headers"] = {"Retry-After": {"required": True, "schema": {"type": "string"}}}
+    heard = {503: "Retry-After"} | ({401: "WWW-Authenticate"} if "unauthenticated" in codes else {})
+    if status in heard:
+        answer["headers"] = {heard[status]: {"required": True, "schema": {"type": "string"}}}
     return answer

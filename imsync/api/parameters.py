@@ -191,6 +191,7 @@ PATHS: Final = {
         "the integration in which it is linked, by its id, slug or name",
         (NotFound, Clash),
     ),
+    "tokens": PathName({"type": "string", "minLength": 1}, "a token, by its id or name"),
     "webhooks": PathName({"type": "string", "minLength": 1}, "an integration, by its id alone", ()),
 }
 """What stands in a path after each of these words."""

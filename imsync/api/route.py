@@ -14,7 +14,16 @@ from pydantic import BaseModel
 
 from imsync.api.headers import Header
 from imsync.api.parameters import ASKED, PATHS, PathName, Query, read_query
-from imsync.errors import ImsyncError, UserError, WrongType
+from imsync.errors import (
+    Forbidden,
+    ForeignSite,
+    ImsyncError,
+    Unauthenticated,
+    UserError,
+    WrongHost,
+    WrongType,
+)
+from imsync.store.tokens import Scope
 
 BASE: Final = "/api/v1"
 
@@ -27,7 +36,8 @@ class Route:
 
     `answers`: the shape of each good answer by its status; None has no body. `asks` None: any
     query passes, unread. `takes` with `optional`: a body that may be left out. `raw`: a body
-    that is taken as it is. `tagged`: good answers carry an ETag. `fails`: what it can be
+    that is taken as it is. `open`: to everybody. `scope`: what it needs, if neither reading nor
+    administration. `tagged`: good answers carry an ETag. `fails`: what it can be
     refused with beside what its parameters, headers and body bring along.
     """
 
@@ -39,6 +49,8 @@ class Route:
     takes: type[BaseModel] | None = None
     optional: bool = False
     raw: bool = False
+    open: bool = False
+    scope: Scope | None = None
     heeds: tuple[Header, ...] = ()
     tagged: bool = False
     streams: bool = False
@@ -48,6 +60,16 @@ class Route:
     @property
     def url(self) -> str:
         return self.base + self.path
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change something, by its method."""
+        return self.method != "GET"
+
+    @property
+    def needs(self) -> Scope:
+        """What a token has to be good for."""
+        return self.scope or (Scope.ADMIN if self.changes else Scope.READ)
 
     @property
     def partial(self) -> bool:
@@ -72,8 +94,10 @@ class Route:
         found.update(*(header.fails for header in self.heeds))
         if self.asks is not None:
             found.update(self.asks.fails)
-        if self.takes is not None:
-            found.add(WrongType)
+        if not self.open:
+            found |= {Unauthenticated, ForeignSite, Forbidden, WrongHost}
+            if self.changes:
+                found.add(WrongType)
         return found
 
     async def serve(self, request: web.Request) -> web.StreamResponse:

@@ -28,6 +28,7 @@ from imsync.cli import (
     rules,
     services,
     status,
+    token,
     watch,
     webhook,
 )
@@ -116,6 +117,11 @@ im = group(
                 conflict.ignore,
                 conflict.restore,
             ],
+        ),
+        group(
+            "token",
+            "Who may use the API over TCP.",
+            [token.create, token.list_tokens, token.revoke],
         ),
         link.link,
         link.unlink,

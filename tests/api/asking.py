@@ -92,6 +92,7 @@ class Api:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             data = orjson.dumps(body)
+        if data is not None:
             given.setdefault("Content-Type", "application/json")
         url = URL(self.base + path, encoded=True)
         async with self.session.request(

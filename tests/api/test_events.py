@@ -293,7 +293,9 @@ async def deaf(house: House) -> AsyncIterator[None]:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         client.setblocking(False)
         await loop.sock_connect(client, house.api.address)
-        await loop.sock_sendall(client, f"GET {EVENTS} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await loop.sock_sendall(
+            client, f"GET {EVENTS} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        )
         await until(house, lambda: house.feed.count == before + 1)
         yield
 

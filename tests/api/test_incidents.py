@@ -10,6 +10,7 @@ SHAPE = {
     *("id", "title", "description", "severity", "status", "assigned_to", "escalation_policy"),
     *("incident_type", "organization_id", "created_at", "updated_at", "version", "links"),
 }
+JSON = b"Content-Type: application/json"
 ENTRY = {"id", "at", "kind", "by", "text", "field", "old", "new", "integration"}
 INCIDENTS = "/api/v1/incidents"
 
@@ -177,14 +178,14 @@ async def test_a_key_of_a_refused_declaration_is_free(api: Api) -> None:
 
 @pytest.mark.parametrize("key", [b"", b"k" * 256, b"\xff"])
 async def test_a_key_that_cannot_be_kept_is_refused(api: Api, key: bytes) -> None:
-    answer = await api.raw("POST", INCIDENTS, b'{"title": "x"}', b"Idempotency-Key: " + key)
+    answer = await api.raw("POST", INCIDENTS, b'{"title": "x"}', b"Idempotency-Key: " + key, JSON)
     assert "Idempotency-Key" in answer.problem(400, "invalid_request")
 
 
 @pytest.mark.parametrize("header", [b"From: \xff@x", b"If-Match: \xff", b'If-Match: "\xff"'])
 async def test_a_header_that_is_no_text_is_refused(api: Api, header: bytes) -> None:
     await declared(api)
-    answer = await api.raw("PATCH", f"{INCIDENTS}/INC-1", b'{"title": "y"}', header)
+    answer = await api.raw("PATCH", f"{INCIDENTS}/INC-1", b'{"title": "y"}', header, JSON)
     answer.problem(400, "invalid_request")
 
 

@@ -84,8 +84,16 @@ async def test_json_by_any_of_its_names_is_taken(api: Api, type_: str) -> None:
     assert answer.status == 201
 
 
-async def test_a_body_that_does_not_say_what_it_is_is_taken_for_json(api: Api) -> None:
-    assert (await api("POST", INCIDENTS, data=b'{"title": "x"}')).status == 201
+async def test_a_body_that_does_not_say_what_it_is_is_refused(api: Api) -> None:
+    """Another site's form can send one without asking first."""
+    answer = await api.raw("POST", INCIDENTS, b'{"title": "x"}')
+    assert "does not say" in answer.problem(415, "unsupported_media_type")
+    assert (await api.found(INCIDENTS))["items"] == []
+
+
+async def test_what_has_no_body_need_not_say_what_it_is(api: Api) -> None:
+    await api.made(INTEGRATIONS, new())
+    assert (await api.raw("DELETE", f"{INTEGRATIONS}/prod-pd", b"")).status == 204
 
 
 # Queries.

@@ -13,7 +13,7 @@ from tests.system.world import Json, World, eventually
 
 LISTS = {
     *("incident list", "incident timeline", "integration list", "integration links"),
-    *("integration dlq", "integration field-ownership list", "conflict list"),
+    *("integration dlq", "integration field-ownership list", "conflict list", "token list"),
 }
 
 
@@ -96,7 +96,24 @@ def test_every_command_does_what_it_says_and_answers_json(world: World) -> None:
     assert do("incident show", "INC-1")["links"] == []
     assert do("version") == {"im": do("status")["version"], "imsyncd": do("status")["version"]}
     assert "im" in do("completion", "bash")["script"]
+    api_tokens(do, world)
     assert do.typed == leaves(im) - {"watch"}, "which does not end by itself: test_watch"
+
+
+def api_tokens(do: Person, world: World) -> None:
+    """The first one closes TCP; the socket stays its owner's."""
+    remote = ("--url", world.url)
+    assert world.im(*remote, "status").returncode == 0
+    made = do("token create", "--name", "ci", "--scope", "read", "--expires", "90d")
+    assert world.im(*remote, "status").returncode == 1
+    mine = (*remote, "--token", made["token"])
+    assert world.im(*mine, "status").returncode == 0
+    assert "scope admin" in world.im(*mine, "token", "list").stderr
+    assert "ci" in do.reads("token list")
+    assert [one["state"] for one in do("token list")["items"]] == ["active"]
+    assert do("token revoke", "ci")["state"] == "revoked"
+    do.refused(4, "token revoke", "ci")
+    assert world.im(*mine, "status").returncode == 1
 
 
 def incidents(do: Person, world: World) -> None:

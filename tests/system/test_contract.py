@@ -5,6 +5,7 @@ holds the answers to it: no 5xx, no status and no shape that is not documented, 
 is taken, whatever does not is refused. EXAMPLES=1000 asks more than the ordinary run.
 """
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.test_commands import junk
-from tests.system.world import BIN, World, eventually
+from tests.system.world import BIN, World, answered, eventually
 
 # Each request the same as the last time; or as many others as somebody has time for.
 HOW_MANY = ["--max-examples", "5", "--seed", "1"]
@@ -69,8 +70,12 @@ parameters = { "path.id" = { dictionary = "dead_letters", probability = 0.8 } }
 [[operations]]
 include-path-regex = "/(webhook|oncall|links)(/|$)"
 checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 502]
-checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 404, 409, 410, 412, 502]
-checks.negative_data_rejection.expected-statuses = [400, 404, 405, 409, 410, 412, 413, 415, 502]
+checks.positive_data_acceptance.expected-statuses = [
+    "2xx", "3xx", 400, 401, 404, 409, 410, 412, 502,
+]
+checks.negative_data_rejection.expected-statuses = [
+    400, 401, 404, 405, 409, 410, 412, 413, 415, 502,
+]
 
 [[operations]]
 include-name = "GET /api/v1/events"
@@ -79,7 +84,7 @@ request-timeout = 0.15 # it does not end by itself
 # A map has to come out even, and a slug needs letters that the name may not have.
 [[operations]]
 include-name = ["PUT /api/v1/integrations/{name}/maps/{map}", "POST /api/v1/integrations"]
-checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 412]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 404, 409, 412]
 """
 
 
@@ -100,13 +105,17 @@ def test_everything_that_is_asked_is_answered_as_documented(world: World, tmp_pa
     world.start("--sandbox")
     world.use_inner_sandbox()
     something_of_everything(world)
+    token = world.json("token", "create", "--name", "schemathesis", "--scope", "admin")["token"]
     folder = tmp_path / "schemathesis"
     folder.mkdir()
-    (folder / "schemathesis.toml").write_text(CONFIG)
+    auth = f'[auth.openapi.token]\nbearer = "{token}"\n'
+    (folder / "schemathesis.toml").write_text(CONFIG + auth)
+    document = answered("GET", f"{world.url}/api/v1/openapi.json", Authorization=f"Bearer {token}")
+    (folder / "openapi.json").write_text(json.dumps(document))
     (folder / "hooks.py").write_text(HOOKS)
     ran = subprocess.run(
         [
-            BIN / "schemathesis", "run", f"{world.url}/api/v1/openapi.json", "--no-color",
+            BIN / "schemathesis", "run", "openapi.json", "--url", world.url, "--no-color",
             "--checks", "all", "--warnings", "off", *HOW_MANY,
         ],
         cwd=folder,

@@ -1,12 +1,14 @@
 """Starting and stopping: what is refused is refused in one line, what is made is private."""
 
+import grp
+import os
 import socket
 import stat
 from pathlib import Path
 
 import pytest
 
-from tests.system.world import World, answered, eventually
+from tests.system.world import World, answered, eventually, free_port
 
 
 def one_line(said: str) -> str:
@@ -105,7 +107,8 @@ def test_a_check_names_everything_that_is_wrong_at_once(world: World) -> None:
     ("setting", "value", "says"),
     [
         ("LISTEN", "no-such-host.invalid:80", "cannot listen on no-such-host.invalid:80: "),
-        ("LISTEN", "192.0.2.1:0", "Cannot assign requested address"),
+        ("LISTEN", "192.0.2.1:0", "will not listen on 192.0.2.1:0, which others can reach"),
+        ("SOCKET_GROUP", "no-such-group", "socket_group = 'no-such-group': there is no such"),
         ("SOCKET", "/nowhere/at/all/" + "x" * 120, "the socket"),
         ("DATABASE", "notes.txt", "cannot use the database notes.txt: file is not a database"),
         ("DATABASE", "folder", "cannot use the database folder: "),
@@ -121,7 +124,31 @@ def test_what_cannot_be_used_costs_one_line(
         value = str(world.folder / "run") + value.removeprefix("/nowhere/at/all")
     status, said = world.refused(**{f"IMSYNC_{setting}": value})
     assert (status, says in one_line(said)) == (1, True), said
-    assert "hint: " in said or setting == "DATABASE"
+    assert "hint: " in said or setting in ("DATABASE", "SOCKET_GROUP")
+
+
+def test_where_others_can_reach_it_listens_once_there_is_a_token(world: World) -> None:
+    everywhere = f"0.0.0.0:{free_port()}"
+    status, said = world.refused(IMSYNC_LISTEN=everywhere)
+    assert (status, "there is no token yet" in one_line(said)) == (1, True)
+    world.start()
+    token = world.json("token", "create", "--name", "mine")["token"]
+    world.stop()
+    world.environment["IMSYNC_LISTEN"] = everywhere
+    world.start()
+    url = world.url.replace("0.0.0.0", "127.0.0.1")
+    assert world.im("--url", url, "incident", "list").returncode == 1
+    assert world.im("--url", url, "--token", token, "incident", "list").returncode == 0
+    assert world.im("incident", "list").returncode == 0
+
+
+def test_a_group_may_use_the_socket_if_it_is_to(world: World) -> None:
+    group = grp.getgrgid(os.getgid()).gr_name
+    world.environment["IMSYNC_SOCKET_GROUP"] = group
+    world.start()
+    assert mode(world.folder / "run" / "im.sock") == 0o660
+    assert mode(world.folder / "run") == 0o710
+    assert mode(world.folder / "data") == 0o700
 
 
 def test_a_sandbox_that_remembers_junk_costs_one_line(world: World) -> None:

@@ -1,0 +1,172 @@
+"""Who may speak: the one gate before every route, but for those that are open.
+
+The unix socket is its owner's, and trusted. Over TCP a request shows a token, unless it comes
+straight from this host while no token was ever made, so that a fresh one can be tried. What a
+browser does for another site is refused whoever asks: loopback is no proof of a person.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from imsync.api.context import context_of
+from imsync.api.route import Route
+from imsync.core.fields import Instant
+from imsync.errors import Forbidden, ForeignSite, Unauthenticated, WrongHost, WrongType
+from imsync.store import tokens
+from imsync.store.database import Connection
+from imsync.store.tokens import Scope
+
+_PROXIES: Final = ("forwarded", "via", "x-real-ip")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: by which way they came in, or by which token; and what they may do."""
+
+    name: str
+    scope: Scope
+    address: str  # "socket", or the other end's IP
+
+
+CALLER: Final = web.RequestKey("caller", Caller)
+
+
+def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The route, served to those who may use it."""
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if not route.open:
+            request[CALLER] = await _admitted(request, needs=route.needs)
+            if route.changes:
+                must_be_json(request)
+        return await route.serve(request)
+
+    return serve
+
+
+async def _admitted(request: web.Request, *, needs: Scope) -> Caller:
+    """Raises WrongHost, ForeignSite, Unauthenticated, Forbidden."""
+    address = address_of(request)
+    if address == "socket":
+        return Caller("socket", Scope.ADMIN, address)
+    context = context_of(request)
+    must_be_meant(request, public_url=context.public_url)
+    must_be_ours(request, public_url=context.public_url)
+    straight = is_loopback(address) and not is_forwarded(request)
+    caller = await context.db.read(
+        who, address, shown=_shown(request), straight=straight, now=context.now()
+    )
+    if not caller.scope.covers(needs):
+        raise Forbidden(
+            f"{caller.name} may {caller.scope}; this needs the scope {needs}",
+            hint=f"`im token create --name NAME --scope {needs}` makes one that may",
+        )
+    return caller
+
+
+def address_of(request: web.Request) -> str:
+    """The other end of the connection: its IP, or `socket` for the unix socket."""
+    transport = request.transport
+    ours = transport.get_extra_info("sockname") if transport else None
+    if isinstance(ours, str | bytes):
+        return "socket"
+    theirs = transport.get_extra_info("peername") if transport else None
+    return str(theirs[0]) if isinstance(theirs, tuple) else "unknown"
+
+
+def is_loopback(address: str) -> bool:
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    inner = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return (inner or found).is_loopback
+
+
+def is_forwarded(request: web.Request) -> bool:
+    """Whether a proxy says that it speaks for somebody else."""
+    names = {name.lower() for name in request.headers}
+    return bool(names.intersection(_PROXIES)) or any(
+        name.startswith("x-forwarded-") for name in names
+    )
+
+
+def must_be_meant(request: web.Request, *, public_url: str | None) -> None:
+    """`Host` is one of our names. A name of another's that leads here is DNS rebinding."""
+    (host, *more) = request.headers.getall("Host", [""])
+    name = _name_of(host)
+    ours = request.transport.get_extra_info("sockname") if request.transport else None
+    known = {"localhost", _name_of(urlsplit(public_url or "").netloc)}
+    if isinstance(ours, tuple):
+        known.add(str(ours[0]))
+    if more or not name or not (name in known or is_loopback(name)):
+        raise WrongHost(
+            f"Host {host[:100]!r} is none of this daemon's names",
+            hint="use localhost, or the name in its setting `public_url`",
+        )
+
+
+def must_be_ours(request: web.Request, *, public_url: str | None) -> None:
+    """What a browser asks, it asks for our own page. Other programs do not say for whom."""
+    origin = request.headers.get("Origin")
+    own = {request.headers.get("Host", "").lower(), urlsplit(public_url or "").netloc.lower()}
+    if origin is not None and (urlsplit(origin).netloc.lower() or "?") not in own:
+        raise ForeignSite(f"{origin[:100]} is another site: its pages may not use this API")
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise ForeignSite("another site's page asks for this, and it may not use this API")
+
+
+def must_be_json(request: web.Request) -> None:
+    """A body says that it is JSON, which no form of another site's page can."""
+    if not request.body_exists:
+        return
+    given = request.headers.get("Content-Type")
+    type_ = request.content_type if given else ""
+    if type_ != "application/json" and not type_.endswith("+json"):
+        says = f"is {type_}, not application/json" if given else "does not say that it is JSON"
+        raise WrongType(f"the body {says}", hint="say so: `-H 'Content-Type: application/json'`")
+
+
+def _name_of(host: str) -> str:
+    """The name in `Host`, without its port; nothing if it is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _shown(request: web.Request) -> str | None:
+    """The token that is shown, if any."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+# Units of work.
+
+
+def who(
+    conn: Connection, address: str, *, shown: str | None, straight: bool, now: Instant
+) -> Caller:
+    """Who that is who comes from there. `straight`: from this host, through no proxy.
+
+    Raises Unauthenticated.
+    """
+    if shown is not None:
+        token = tokens.bearing(conn, shown, now=now)
+        if token is None:
+            raise Unauthenticated(
+                "the token is none of this daemon's, or it has expired or been revoked",
+                hint="`im token list` on its host shows those there are",
+            )
+        return Caller(f"token {token.name!r}", token.scope, address)
+    if straight and not tokens.any_made(conn):
+        return Caller("loopback", Scope.ADMIN, address)
+    raise Unauthenticated(
+        "a token is needed: `Authorization: Bearer TOKEN`",
+        hint="`im token create --name NAME` on the daemon's host makes one",
+    )
