@@ -57,6 +57,7 @@ def _no_stand_in(value: object) -> object:
 
 Whole = Annotated[int, BeforeValidator(_no_stand_in)]
 Lifetime = Annotated[int, Field(ge=1, le=3_153_600_000), BeforeValidator(_no_stand_in)]
+Title = Annotated[str, Field(max_length=8_192, json_schema_extra=_SAYS_SOMETHING)]
 FilledLine = Annotated[Line, Field(json_schema_extra=_SAYS_SOMETHING)]
 FilledText = Annotated[Text, Field(json_schema_extra=_SAYS_SOMETHING)]
 Slug = Annotated[Line, Field(json_schema_extra=_SLUG)]
@@ -69,7 +70,7 @@ class _Body(BaseModel):
 
 
 class NewIncident(_Body):
-    title: FilledLine
+    title: Title
     severity: Severity = Severity.SEV3
     description: Text | None = None
     status: Status = Status.OPEN
@@ -81,7 +82,7 @@ class NewIncident(_Body):
 
 
 class IncidentChanges(_Body):
-    title: FilledLine | None = Field(default=None, json_schema_extra=_never_null)
+    title: Title | None = Field(default=None, json_schema_extra=_never_null)
     severity: Severity | None = Field(default=None, json_schema_extra=_never_null)
     description: Text | None = None
     status: Status | None = Field(default=None, json_schema_extra=_never_null)

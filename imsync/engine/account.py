@@ -177,10 +177,20 @@ class Account:
         if not self.loaded:
             await self.load_priorities()
 
+    async def priorities_changed(self) -> bool:
+        """Whether the account has others by now than we knew; nobody tells of that."""
+        known = dict(self.priorities)
+        try:
+            await self.load_priorities()
+        except ExternalError as error:
+            log.warning("%s: cannot list priorities: %s", self.integration.slug, error)
+            return False
+        return known != self.priorities
+
     async def load_priorities(self) -> None:
         """Learn the account's priorities, if it has any. Raises ExternalError."""
         entries = await self.ask(self.connector.list_priorities)
-        await self.db.run(keep, self.id, entries, now=self.now())
+        await self.db.run(keep_all, self.id, Kind.PRIORITY, entries, now=self.now())
         self.loaded = True
         self.priorities.clear()
         self.priorities.update({entry.name: entry.id for entry in entries if entry.id})
@@ -192,6 +202,14 @@ class Account:
 def keep(conn: Connection, integration_id: str, entries: Iterable[Entry], *, now: Instant) -> None:
     for entry in entries:
         directory.put(conn, integration_id, entry.kind, entry.name, entry.id, now=now)
+
+
+def keep_all(
+    conn: Connection, integration_id: str, kind: Kind, entries: Sequence[Entry], *, now: Instant
+) -> None:
+    """Keep these, and forget every other of their kind: there are no more."""
+    directory.forget_kind(conn, integration_id, kind)
+    keep(conn, integration_id, entries, now=now)
 
 
 def needs(

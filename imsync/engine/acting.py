@@ -5,10 +5,12 @@ log. People it does not know are stood in for by the integration's own user.
 """
 
 from imsync.connectors.base import Kind
+from imsync.core.fields import Field
 from imsync.core.maps import NoTranslation
 from imsync.store.database import Connection
 from imsync.store.directory import Directory
 from imsync.store.integrations import Integration
+from imsync.store.writes import Write
 
 
 def actor(conn: Connection, integration: Integration, by: str | None) -> str | None:
@@ -28,9 +30,22 @@ def may_act(integration: Integration, by: str | None) -> bool:
     return by is not None and "@" in by and by.casefold() != ours.casefold()
 
 
-def said(integration: Integration, by: str | None, actor: str | None) -> str:
-    """What the journal says of a write that has arrived."""
+ARRIVED = "the external side has it"
+"""What the journal says of a write that has arrived; what more there is to say follows."""
+
+
+def said(integration: Integration, write: Write, actor: str | None) -> str:
+    """What the journal says of a write that has arrived, made on behalf of `actor`."""
+    told, by = ARRIVED + cut(write), write.edit.by
     if actor is not None or not may_act(integration, by):
-        return "the external side has it"
+        return told
     ours = integration.from_email or "the token's own user"
-    return f"the external side has it, written as {ours}: it knows nobody by {by}"
+    return f"{told}, written as {ours}: it knows nobody by {by}"
+
+
+def cut(write: Write) -> str:
+    """How much of a long title was written, if not all of it."""
+    ours = " ".join((write.edit.value or "").split())
+    if write.field is not Field.TITLE or len(write.value or "") >= len(ours):
+        return ""
+    return f", cut to {len(write.value or ''):,} of its {len(ours):,} characters"

@@ -29,6 +29,12 @@ def refuse(
             _dead_letter(conn, claim, field, error, now=now)
 
 
+def try_anew(conn: Connection, claim: Claim, sending: Mapping[Field, Write]) -> None:
+    """These were refused for what has changed by now: they have their turn again, at once."""
+    writes.give_up(conn, claim.link_id, [write.id for write in sending.values()])
+    outbox.give_back(conn, claim, sending)
+
+
 def bury(conn: Connection, claim: Claim, error: ExternalError, *, now: Instant) -> None:
     """Give up on all of a claim, saying why; its fields stand still until either side changes.
 

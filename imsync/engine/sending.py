@@ -41,7 +41,11 @@ class Sender:
             await account.db.run(giving_up.give_back, claim)
             await account.suspend(error)
         except Refused as error:
-            await account.db.run(giving_up.bury, claim, error, now=account.now())
+            if claim.creates and await account.priorities_changed():
+                # What it was to be created with is none there any more: there is another by now.
+                await account.db.run(giving_up.give_back, claim)
+            else:
+                await account.db.run(giving_up.bury, claim, error, now=account.now())
         except Unavailable as error:
             await self.try_later(claim, error)
 
@@ -147,7 +151,10 @@ class Sender:
             if isinstance(error, Gone):
                 raise
             if len(sending) == 1:
-                await account.db.run(giving_up.refuse, claim, sending, error, now=account.now())
+                if Field.SEVERITY in sending and await account.priorities_changed():
+                    await account.db.run(giving_up.try_anew, claim, sending)
+                else:
+                    await account.db.run(giving_up.refuse, claim, sending, error, now=account.now())
                 return
             for field, write in sending.items():
                 await account.limiter.acquire()

@@ -125,15 +125,18 @@ def field(
     state: str,
     because: str,
     confirmed_at: Instant | None,
+    how: str,
     losers: Sequence[Lost],
 ) -> list[str]:
-    """Why a field is what it is."""
+    """Why a field is what it is. `how`: what the journal says of its arrival there."""
     name, value = _name(words.field), words.value(edit.value)
     told = [
         f"The {name} of {incident} is {value}: {_who(edit, start=False)} set it"
         f" {words.where(came_from)} {words.at(edit.at)}."
     ]
     told.append(_there(words, there, state, because, confirmed_at))
+    if "," in how:  # there is more to say than that it arrived
+        told.append(f"{how[:1].upper()}{how[1:]}.")
     if because and state != "blocked":
         told.append(f"Last decision: {because}.")
     told += (

@@ -186,7 +186,7 @@ def confirm(
 
 def _journal(conn: Connection, write: Write, actor: str | None, *, now: Instant) -> None:
     integration = integrations.get(conn, links.get(conn, write.link_id).integration_id)
-    said = acting.said(integration, write.edit.by, actor)
+    said = acting.said(integration, write, actor)
     journal.confirmed(conn, write.link_id, write.field, write.edit, because=said, now=now)
 
 

@@ -80,6 +80,12 @@ def forget_missing(conn: Connection, integration_id: str, *, before: Instant) ->
     )
 
 
+def forget_kind(conn: Connection, integration_id: str, kind: str) -> None:
+    conn.execute(
+        "DELETE FROM directory WHERE integration_id = ? AND kind = ?", (integration_id, kind)
+    )
+
+
 def clear(conn: Connection, integration_id: str) -> None:
     conn.execute("DELETE FROM directory WHERE integration_id = ?", (integration_id,))
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from imsync.core.fields import Field
+from imsync.engine import explain
 from imsync.store import journal, links
 from tests.town import Json, Town
 
@@ -48,6 +49,26 @@ async def test_someone_pagerduty_does_not_know_is_stood_in_for_and_the_journal_s
     assert await confirmation(town, Field.TITLE) == (
         f"the external side has it, written as {ours}: it knows nobody by eve@elsewhere.example"
     )
+
+
+async def test_a_long_title_is_whole_here_and_cut_there_and_explain_says_so(town: Town) -> None:
+    await town.declare(title="x" * 1_500)
+    await town.settle()
+    assert (await town.there())["title"] == "x" * 1_024
+    assert "cut to 1,024 of its 1,500 characters" in await told(town)
+    await town.edit(title="y" * 2_000, by="eve@elsewhere.example")
+    await town.settle()
+    await town.sweep()
+    assert (await town.here())[Field.TITLE] == "y" * 2_000, "what was cut is no edit of theirs"
+    story = await told(town)
+    assert "cut to 1,024 of its 2,000 characters" in story
+    assert "it knows nobody by eve@elsewhere.example" in story
+
+
+async def told(town: Town) -> str:
+    now = town.clock()
+    _, (found,) = await town.db.read(explain.explain, 1, Field.TITLE, integration=None, now=now)
+    return " ".join(found.story)
 
 
 async def test_someone_who_has_left_is_stood_in_for_at_once(town: Town) -> None:

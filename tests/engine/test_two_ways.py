@@ -246,6 +246,24 @@ async def test_many_edits_while_we_wait_go_out_as_one(town: Town) -> None:
     assert (await town.there())["title"] == "c"
 
 
+async def test_priorities_are_switched_off_and_on_again_there(town: Town) -> None:
+    """Found by hand: whatever had a severity was refused until the next start."""
+    await town.declare("First")
+    await town.settle()
+    town.sandbox.switches.priorities = False
+    await town.edit(severity="SEV-1")
+    await town.declare("Second", severity="SEV-4")
+    await town.settle()
+    assert await town.dead_letters() == []
+    assert [(await town.there(n))["urgency"] for n in (1, 2)] == ["high", "low"]
+    town.sandbox.switches.priorities = True
+    await town.sweep()
+    await town.edit(severity="SEV-2")
+    await town.settle()
+    assert (await town.there())["priority"]["summary"] == "P2"
+    assert (await town.here(2))[Field.SEVERITY] == "SEV-4"
+
+
 async def test_an_account_without_priorities_does_with_urgency() -> None:
     async with town_of() as town:
         town.sandbox.switches.priorities = False
