@@ -16,6 +16,7 @@ class Daemon(http.client.HTTPConnection):
         self.sock.connect(SOCKET)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        headers = {"Content-Type": "application/json", **headers}
         self.request(method, f"/api/v1{path}", json.dumps(body) if body else None, headers)
         answer = self.getresponse()
         content = json.loads(answer.read() or b"{}")

@@ -32,7 +32,7 @@ from imsync.cli import (
     watch,
     webhook,
 )
-from imsync.cli.options import Everywhere, group
+from imsync.cli.options import FILE, Everywhere, group
 from imsync.cli.output import DONE, INTERRUPTED, Output, complain, show
 from imsync.cli.session import Session
 from imsync.errors import ImsyncError
@@ -135,6 +135,13 @@ im = group(
     params=[
         Everywhere("--url", "url", metavar="URL", help="A remote daemon. [IMSYNC_URL]"),
         Everywhere("--token", "token", metavar="TOKEN", help="For --url. [IMSYNC_TOKEN]"),
+        Everywhere(
+            "--token-file",
+            "token_file",
+            type=FILE,
+            metavar="FILE",
+            help="Read the token from FILE, - for stdin: others here may see --token.",
+        ),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from errno import errorcode
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ class Remote:
     """The daemon at a URL, which may ask who we are."""
 
     url: str
-    token: str = ""
+    token: str = field(default="", repr=False)
     patience: float = PATIENCE
 
     @property

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import asyncclick as click
 
 from imsync.cli.client import Daemon
+from imsync.cli.secret import choose_secret
 from imsync.cli.wire import PATIENCE, Transport, UnixSocket
 
 Format = Literal["table", "json"]
@@ -29,7 +30,8 @@ class Session:
 
     socket: str = ""
     url: str = ""
-    token: str = ""
+    token: str = field(default="", repr=False)
+    token_file: str = ""
     by: str = ""
     format: Format = "table"
 
@@ -49,7 +51,8 @@ class Session:
             return UnixSocket(path, patience)
         if not url.startswith(("http://", "https://")):
             raise click.UsageError(f"--url takes http://… or https://…, not {url!r}.")
-        token = self.token or env.get("IMSYNC_TOKEN", "")
+        given = choose_secret(self.token or None, self.token_file or None, option="--token")
+        token = given or env.get("IMSYNC_TOKEN", "")
         if not token.isprintable():
             raise click.UsageError("--token holds a line break or another control character.")
         from imsync.cli.remote import Remote  # aiohttp: three times the rest of `im`

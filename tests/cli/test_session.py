@@ -1,10 +1,12 @@
 """Which daemon is meant, and who asks."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import asyncclick as click
 import pytest
 
+from imsync.cli.remote import Remote
 from imsync.cli.session import Session, default_socket
 from imsync.cli.wire import UnixSocket
 
@@ -56,3 +58,17 @@ def test_the_environment_says_who_asks_unless_an_option_does() -> None:
     assert Session().daemon(env).by == "env@example.com"
     assert Session(by="ada@example.com").daemon(env).by == "ada@example.com"
     assert isinstance(Session().daemon({}).transport, UnixSocket)
+
+
+def test_a_token_may_come_from_a_file_which_the_list_of_processes_does_not_show(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("imt_of_the_file\n")
+    found = Session(url="http://host", token_file=str(file)).daemon({"IMSYNC_TOKEN": "of_the_env"})
+    assert isinstance(found.transport, Remote)
+    assert found.transport.token == "imt_of_the_file"
+    both = Session(url="http://host", token="x", token_file=str(file))
+    with pytest.raises(click.UsageError, match="say it twice"):
+        both.daemon({})
+    assert "imt_of_the_file" not in repr(found)

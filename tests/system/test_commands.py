@@ -108,6 +108,8 @@ def api_tokens(do: Person, world: World) -> None:
     assert world.im(*remote, "status").returncode == 1
     mine = (*remote, "--token", made["token"])
     assert world.im(*mine, "status").returncode == 0
+    (world.folder / "token").write_text(made["token"] + "\n")
+    assert world.im(*remote, "--token-file", "token", "status").returncode == 0
     assert "scope admin" in world.im(*mine, "token", "list").stderr
     assert "ci" in do.reads("token list")
     assert [one["state"] for one in do("token list")["items"]] == ["active"]
