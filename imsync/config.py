@@ -75,6 +75,12 @@ class Settings(BaseSettings):
     max_attempts: int = Key(
         12, ge=1, le=100, description="tries before a write or a delivery becomes a dead letter"
     )
+    retention: int = Key(
+        90 * 86_400,
+        ge=3 * 86_400,
+        le=3_650 * 86_400,
+        description="seconds that history is kept which nothing needs any more",
+    )
 
     @field_validator("listen")
     @classmethod

@@ -22,6 +22,7 @@ from imsync.connectors.base import Connector, Limits
 from imsync.core.fields import Instant
 from imsync.core.offset import Offset
 from imsync.engine.fleet import Connects, Fleet
+from imsync.engine.keeping import Keeping
 from imsync.errors import UserError
 from imsync.store import lock
 from imsync.store.database import Database, DatabaseError
@@ -109,7 +110,7 @@ async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> No
             context.sandbox = trial.describe
         await fleet.start()
         _say(settings, context)
-        await _until(stop, fleet)
+        await _until(stop, fleet, Keeping(db, now, settings.retention))
         log.info("stopping")
 
 
@@ -123,14 +124,16 @@ async def _database(path: Path) -> Database:
         ) from error
 
 
-async def _until(stop: asyncio.Event, fleet: Fleet) -> None:
-    stopped = asyncio.create_task(stop.wait())
-    failed = asyncio.create_task(fleet.run())
-    done, _ = await asyncio.wait({stopped, failed}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    failed.cancel()
-    if failed in done:
-        failed.result()
+async def _until(stop: asyncio.Event, fleet: Fleet, keeping: Keeping) -> None:
+    """Until told to stop; raises what a loop failed with."""
+    told = {asyncio.create_task(stop.wait())}
+    ends = {asyncio.create_task(fleet.run()), asyncio.create_task(keeping.run(), name="keeping")}
+    done, going = await asyncio.wait(told | ends, return_when=asyncio.FIRST_COMPLETED)
+    for task in going:
+        task.cancel()
+    await asyncio.wait(going)
+    for task in done & ends:
+        task.result()
 
 
 def _say(settings: Settings, context: Context) -> None:

@@ -245,6 +245,7 @@ CREATE TABLE notes_sent (
     PRIMARY KEY (link_id, entry_id)
 ) STRICT;
 CREATE INDEX notes_sent_by_id ON notes_sent (external_id);
+CREATE INDEX notes_sent_of ON notes_sent (entry_id);
 
 -- What the outside told us, kept before we answered.
 --     pending --> done | dead
@@ -346,6 +347,7 @@ CREATE TABLE dead_letters (
     created_at     INTEGER NOT NULL,
     CHECK (direction = 'inbound' OR link_id IS NOT NULL)
 ) STRICT;
+CREATE INDEX dead_letters_of ON dead_letters (inbox_id) WHERE inbox_id IS NOT NULL;
 
 -- Append-only: what was decided, when, from what, and why.
 CREATE TABLE journal (
