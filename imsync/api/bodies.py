@@ -26,7 +26,7 @@ from imsync.store.tokens import Scope
 M = TypeVar("M", bound=BaseModel)
 
 LARGEST: Final = 262_144
-"""Bytes of a body: PagerDuty drops webhooks beyond that, and people do not type more."""
+"""Bytes of a body: people do not type more."""
 
 Line = Annotated[str, Field(max_length=1_024)]
 Text = Annotated[str, Field(max_length=65_000)]

@@ -143,7 +143,7 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamRes
             hint = "GET /api/v1/openapi.json tells all there is"
         case web.HTTPRequestEntityTooLarge():
             detail, code = "the body is larger than is taken here", "too_large"
-            hint = "a body has at most 262,144 bytes"
+            hint = "a body has at most 262,144 bytes, a delivery 524,288"
         case _:
             detail, code, hint = error.reason, UserError.code, ""
     return problem(error.status, detail, code=code, hint=hint)
