@@ -18,7 +18,8 @@
         ├── Unauthorized   ... with these credentials     -> suspend the integration
         └── Refused        ... and never will             -> dead letter
             ├── Gone       ... for it does not exist      -> look it up again
-            └── NoSuchUser ... for that person            -> ask as the integration's own user
+            ├── NoSuchUser ... for that person            -> ask as the integration's own user
+            └── Impossible ... for it has no such request -> the field is blocked, nobody is alarmed
 
 Anything else is a bug. Raised by a connector, it costs the one item in hand an
 attempt; raised by the database, it stops the daemon.
@@ -161,6 +162,12 @@ class NoSuchUser(Refused):
     """The person on whose behalf we asked is not known there."""
 
     code = "external_no_such_user"
+
+
+class Impossible(Refused):
+    """The external system has no request that would set a field so: it always has another value."""
+
+    code = "external_impossible"
 
 
 def did_you_mean(said: str, known: Iterable[str]) -> str:

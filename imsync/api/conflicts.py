@@ -100,10 +100,18 @@ async def _answered(
 
 
 def page_of(
-    conn: Connection, /, *, integration: str | None, now: Instant, **filters: Any
+    conn: Connection,
+    /,
+    *,
+    integration: str | None,
+    incident_id: int | None,
+    now: Instant,
+    **filters: Any,
 ) -> list[Told]:
     id_ = integrations.named(conn, integration).id if integration else None
-    rows = conflicts.page(conn, integration_id=id_, **filters)
+    if incident_id is not None:
+        incidents.get(conn, incident_id)
+    rows = conflicts.page(conn, integration_id=id_, incident_id=incident_id, **filters)
     return [explain.tell(conn, row, now=now) for row in rows]
 
 

@@ -34,15 +34,19 @@ async def put(request: web.Request) -> web.Response:
 
 async def delete(request: web.Request) -> web.Response:
     """Let the connector's own map hold again. Answers it."""
-    return await _set(request, NewMap())
+    return await _set(request, None)
 
 
-async def _set(request: web.Request, body: NewMap) -> web.Response:
+async def _set(request: web.Request, body: NewMap | None) -> web.Response:
     name, map_ = request.match_info["name"], request.match_info["map"]
-    pairs, now = Pairs(body.out, body.back), context_of(request).now()
+    now = context_of(request).now()
 
     def work(conn: Connection) -> shapes.Shape:
-        maps.set_map(conn, integrations.named(conn, name), map_, pairs, now=now)
+        integration = integrations.named(conn, name)
+        if body is None:
+            maps.delete_map(conn, integration, map_, now=now)
+        else:
+            maps.set_map(conn, integration, map_, Pairs(body.out, body.back), now=now)
         return map_of(conn, name, map_)
 
     changed = await plans.change(request, name, work)

@@ -11,6 +11,8 @@ from imsync.cli.output import Output, how_many
 from imsync.cli.plan import asked, changed, rehearsable
 from imsync.cli.table import Table, ago, cell, facts, prose
 
+SIDES = ("platform", "external")
+
 
 @command("list")
 @click.option("--integration", type=NAME)
@@ -18,7 +20,7 @@ from imsync.cli.table import Table, ago, cell, facts, prose
 @click.option("--incident", type=NAME)
 @limit
 async def list_conflicts(daemon: Daemon, /, limit: int, **filters: str | None) -> Output:
-    """List conflicts, with what each side says.
+    """List conflicts, with what each side says and which of them won.
 
     \b
     im conflict list --integration prod-pd --status pending
@@ -27,13 +29,14 @@ async def list_conflicts(daemon: Daemon, /, limit: int, **filters: str | None) -
     rows = [
         [
             *(cell(conflict.get(name)) for name in ("id", "incident", "field", "status")),
-            *(value_of(conflict.get(side)) for side in ("platform", "external")),
+            *(value_of(conflict.get(side)) for side in SIDES),
+            cell(conflict.get("winner")),
         ]
         for conflict in found["items"]
     ]
     return Output(
         found,
-        [Table(["id", "incident", "field", "status", "platform", "external"], rows)],
+        [Table(["id", "incident", "field", "status", *SIDES, "winner"], rows, cut=True)],
         note=how_many(found, "conflicts"),
     )
 
@@ -125,7 +128,7 @@ def shown(found: Json) -> Output:
 def sides(conflict: Json) -> Table:
     """Both edits and what the sides last agreed on."""
     rows = [["base", cell(conflict.get("base")), cell(None), cell(None)]]
-    for side in ("platform", "external"):
+    for side in SIDES:
         edit = conflict.get(side)
         edit = edit if isinstance(edit, Mapping) else {"value": edit}
         rows.append([side, value_of(edit), cell(edit.get("by")), ago(edit.get("at"))])

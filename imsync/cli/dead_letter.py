@@ -95,7 +95,7 @@ def rows_of(found: list[Json]) -> Table:
         ]
         for letter in found
     ]
-    return Table(["id", "incident", "way", "field", "tries", "given up", "error"], rows)
+    return Table(["id", "incident", "way", "field", "tries", "given up", "error"], rows, cut=True)
 
 
 def describe(letter: Json) -> Output:

@@ -42,7 +42,7 @@ async def list_incidents(daemon: Daemon, /, limit: int, **filters: str | None) -
     columns = ("id", "severity", "status", "updated_at", "assigned_to", "title")
     return Output(
         found,
-        [table(found["items"], *columns)],
+        [table(found["items"], *columns, cut=True)],
         note=how_many(found, "incidents"),
     )
 

@@ -33,7 +33,7 @@ from imsync.cli import (
     webhook,
 )
 from imsync.cli.options import FILE, Everywhere, group
-from imsync.cli.output import DONE, INTERRUPTED, Output, complain, show
+from imsync.cli.output import DONE, Output, complain, interrupted, show
 from imsync.cli.session import Session
 from imsync.errors import ImsyncError
 
@@ -162,7 +162,7 @@ async def run(args: Sequence[str]) -> int:
         print(named_alone.format_message())
         return DONE
     except click.Abort:  # Ctrl-C, as asyncclick tells it
-        return INTERRUPTED
+        return interrupted()
     except (click.ClickException, ImsyncError) as error:
         return complain(error)
     if not isinstance(found, Output):
@@ -180,7 +180,7 @@ def main() -> NoReturn:
     try:
         sys.exit(asyncio.run(run(sys.argv[1:])))
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(interrupted())
 
 
 def _interrupt(*_: object) -> NoReturn:

@@ -114,6 +114,13 @@ def say(message: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
+def interrupted() -> int:
+    """Leave the line on which the terminal has shown ^C; answers the exit status."""
+    if sys.stderr.isatty():
+        say("")
+    return INTERRUPTED
+
+
 def leave_the_pipe() -> None:
     """Whoever read us has seen enough. Nothing may fail later for what is still unwritten."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,14 +17,20 @@ STEERING = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 NOTHING = "-"
+LONGEST = 40  # cells of a table that is cut, where no terminal has a width
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under column names, or nothing at all when there are no rows."""
+    """Rows under column names, or nothing at all when there are no rows.
+
+    `cut`: a row is one line, and what is too long for it ends in an ellipsis; there is another
+    command that shows it whole.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,27 +124,41 @@ def facts(thing: Mapping[str, Any], *names: str) -> Facts:
     )
 
 
-def table(things: Iterable[Any], *names: str) -> Table:
+def table(things: Iterable[Any], *names: str, cut: bool = False) -> Table:
     """One row for each thing, with its `names` as columns. What was `created_at` was created …"""
     rows = [
         [ago(thing.get(name)) if name.endswith("_at") else cell(thing.get(name)) for name in names]
         for thing in things
         if isinstance(thing, Mapping)
     ]
-    return Table([name.removesuffix("_at").replace("_", " ") for name in names], rows)
+    return Table([name.removesuffix("_at").replace("_", " ") for name in names], rows, cut)
 
 
 def plain(block: Block) -> str:
-    """The block as aligned text: for pipes and files. Nothing is cut."""
+    """The block as aligned text: for pipes and files, which have no width of their own."""
     match block:
         case str():
             return block
         case Verbatim(text=text):
             return text
-        case Table(columns=columns, rows=rows):
-            return _aligned([[name.upper() for name in columns], *rows]) if rows else ""
+        case Table(columns=columns, rows=rows, cut=cut):
+            shown = [[shortened(text) for text in row] for row in rows] if cut else rows
+            return _aligned([[name.upper() for name in columns], *shown]) if rows else ""
         case Facts(pairs=pairs):
             return _aligned(pairs)
+
+
+def shortened(text: str, width: int = LONGEST) -> str:
+    """The text in so many cells of a terminal at most, with an ellipsis for what is left out."""
+    if _width(text) <= width:
+        return text
+    kept, room = "", width - 1
+    for character in text:
+        room -= _width(character)
+        if room < 0:
+            break
+        kept += character
+    return kept.rstrip() + "…"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from imsync.cli.happening import Line
-from imsync.cli.table import Block, Facts, Table, Verbatim
+from imsync.cli.table import Block, Facts, Table, Verbatim, shortened
 
 # These stay in one piece as long as every other column has LEAST; the others fold.
 WHOLE = {
@@ -73,15 +73,18 @@ def _drawn(block: Block, width: int) -> Text | Grid | None:
             return Text(text) if text else None
         case str():
             return Text(block) if block else None
-        case Table(columns=columns, rows=rows):
-            return _grid(columns, rows, width) if rows else None
+        case Table(rows=rows):
+            return _grid(block, width) if rows else None
         case Facts(pairs=pairs):
             return _facts(pairs) if pairs else None
 
 
-def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Grid:
+def _grid(table: Table, width: int) -> Grid:
     grid = Grid(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    columns, rows = table.columns, table.rows
     room = fits(columns, rows, width)
+    if table.cut and room:
+        rows = cut(columns, rows, width)
     for name in columns:
         grid.add_column(name.upper(), no_wrap=room and name in WHOLE, overflow="fold")
     for row in rows:
@@ -96,6 +99,22 @@ def fits(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> b
         widest = max(map(cell_len, (name, *values)))
         wanted += GAP + (widest if name in WHOLE else min(widest, LEAST))
     return wanted <= width
+
+
+def cut(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], width: int
+) -> Sequence[Sequence[str]]:
+    """The rows, each to be one line: what is not kept whole shares the rest of the width.
+
+    A column that needs less than its share leaves what is over to the others.
+    """
+    widest = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    others = [at for at, name in enumerate(columns) if name not in WHOLE]
+    left = width - GAP * len(columns) - sum(widest) + sum(widest[at] for at in others)
+    for done, at in enumerate(sorted(others, key=lambda at: widest[at])):
+        widest[at] = min(widest[at], left // (len(others) - done))
+        left -= widest[at]
+    return [[shortened(text, room) for text, room in zip(row, widest, strict=True)] for row in rows]
 
 
 def _facts(pairs: Sequence[tuple[str, str]]) -> Grid:

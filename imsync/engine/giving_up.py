@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from imsync.core.fields import Field, Instant
 from imsync.engine import linking
 from imsync.engine.carry_out import block
-from imsync.errors import ExternalError, Gone, Refused, Unavailable, Unknown
+from imsync.errors import ExternalError, Gone, Impossible, Refused, Unavailable, Unknown
 from imsync.store import dead_letters, incidents, links, outbox, writes
 from imsync.store.database import Connection
 from imsync.store.outbox import Claim
@@ -20,12 +20,15 @@ def refuse(
     *,
     now: Instant,
 ) -> None:
-    """These fields were refused. A status that is not taken is a fact of life, not an alarm."""
+    """These fields were refused.
+
+    A status that is not taken, and what no request can set, is a fact of life, not an alarm.
+    """
     writes.give_up(conn, claim.link_id, [write.id for write in sending.values()])
     outbox.settle(conn, claim, sending)
     for field in sending:
         block(conn, claim.link_id, field, str(error))
-        if field is not Field.STATUS:
+        if field is not Field.STATUS and not isinstance(error, Impossible):
             _dead_letter(conn, claim, field, error, now=now)
 
 

@@ -39,6 +39,18 @@ def set_map(
     decide_anew(conn, integration.id, now=now, fields=[field])
 
 
+def delete_map(conn: Connection, integration: Integration, name: str, *, now: Instant) -> None:
+    """Let the connector's own map hold again. Raises NotFound when none was set."""
+    check_name(integration, name)
+    custom = value_maps.custom(conn, integration.id)
+    if name not in custom:
+        raise NotFound(
+            f"{integration.slug} has no {name} map of its own",
+            hint=f"it has {', '.join(custom)}" if custom else "all its maps are imsync's own",
+        )
+    set_map(conn, integration, name, Pairs(), now=now)
+
+
 def check_name(integration: Integration, name: str) -> Field:
     """The field that a map is of. Raises NotFound."""
     names = TRANSLATIONS[integration.integration_type].customizable

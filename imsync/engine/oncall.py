@@ -89,7 +89,8 @@ class Desk:
             raise
         if not found:
             await self._must_exist(of, id_)
-        return Roster([shift(one) for one in found], asked)
+        first = sorted(found, key=lambda one: one.level)  # who is to be asked first; else as told
+        return Roster([shift(one) for one in first], asked)
 
     async def _must_exist(self, of: Of, id_: str) -> None:
         """Nobody is on call, or there is no such thing: the answer looks the same."""

@@ -52,6 +52,8 @@ class Integration:
     def state(self) -> str:
         if not self.enabled:
             return "disabled"
+        if self.token is None:
+            return "no token"
         return "suspended" if self.suspended_because else "active"
 
 

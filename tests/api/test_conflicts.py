@@ -51,3 +51,10 @@ async def test_somebody_who_was_never_heard_of_is_looked_up(asked: Town) -> None
     there = (await asked.there())["assignments"]
     assert [one["assignee"]["summary"] for one in there] == ["Alice Martin"]
     assert (await asked.here())[Field.ASSIGNED_TO] == "alice@acme.example"
+
+
+async def test_conflicts_of_an_incident_that_is_none_are_not_an_empty_list(asked: Town) -> None:
+    api = Api(asked.session, asked.server)
+    assert len((await api.found("/api/v1/conflicts?incident=INC-1"))["items"]) == 1
+    answer = await api("GET", "/api/v1/conflicts?incident=INC-999")
+    assert "INC-999" in answer.problem(404, "not_found")

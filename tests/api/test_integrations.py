@@ -271,6 +271,13 @@ async def test_the_list_has_pages_as_every_list(api: Api) -> None:
 # How it is doing.
 
 
+async def test_one_without_a_token_says_so_as_its_state(api: Api) -> None:
+    made = (await api("POST", INTEGRATIONS, new())).json
+    assert (made["has_token"], made["state"]) == (False, "no token")
+    status = await api.found(f"{INTEGRATIONS}/prod-pd/sync-status")
+    assert (status["state"], status["healthy"]) == ("no token", False)
+
+
 async def test_the_test_of_one_without_a_token_says_what_would_do(api: Api) -> None:
     await api.made(INTEGRATIONS, new())
     answer = await api("POST", f"{INTEGRATIONS}/prod-pd/test")

@@ -115,3 +115,4 @@ async def test_maps_are_shown_set_and_taken_back(api: Api) -> None:
     (await api("PUT", f"{PRD}/maps/colour", {})).problem(404, "not_found")
     (await api("PUT", f"{PRD}/maps/urgency", {"out": {"SEV-1": 5}})).problem(400, "invalid_request")
     assert (await api("DELETE", f"{PRD}/maps/urgency")).json["default"]
+    (await api("DELETE", f"{PRD}/maps/urgency")).problem(404, "not_found")

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from imsync.cli.output import Output, complain, encode, how_many, show
+from imsync.cli.output import Output, complain, encode, how_many, interrupted, show
 from imsync.cli.table import (
     Block,
     Facts,
@@ -202,3 +202,35 @@ def test_on_a_terminal_of_any_width_nothing_is_cut_and_nothing_sticks_out(width:
     if width >= 80:
         assert "INC-12345" in text
         assert "59m 59s ago" in text
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_a_table_that_is_cut_has_one_line_a_row_that_uses_the_width(width: int) -> None:
+    columns = ["id", "severity", "status", "updated", "assigned to", "title"]
+    row = ["INC-12345", "SEV-1", "mitigated", "59m 59s ago", "ada@acme.example", "東" * 300]
+    console = Console(width=width, file=StringIO())
+    with console.capture() as captured:
+        show_on_terminal([Table(columns, [row], cut=True)], console=console)
+    head, line = captured.get().splitlines()
+    assert max(cell_len(head), cell_len(line.rstrip())) <= width
+    assert line.rstrip().endswith("東…")
+    assert all(text in line for text in row[:4])
+    assert cell_len(line.rstrip()) >= width - 4
+
+
+def test_in_a_pipe_it_is_cut_too_and_what_fits_is_whole() -> None:
+    shown = plain(Table(["id", "title"], [["INC-1", "x" * 300], ["INC-2", "short"]], cut=True))
+    _, long, short = shown.splitlines()
+    assert long == "INC-1  " + "x" * 39 + "…"
+    assert short == "INC-2  short"
+    assert "x" * 300 in plain(Table(["title"], [["x" * 300]]))
+
+
+def test_an_interrupt_leaves_the_line_of_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert interrupted() == 130
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    interrupted()
+    assert capsys.readouterr().err == "\n"

@@ -220,3 +220,16 @@ async def test_another_account_has_other_people(town: Town, desk: Desk) -> None:
         configure.change, "int_test", {"token": token}, webhook_secret=None, now=town.clock()
     )
     assert (await desk.by_schedule(schedule(town))).checked_at > first.checked_at
+
+
+async def test_the_first_level_is_told_first_in_whatever_order_it_comes(
+    town: Town, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = town.crew.account.connector.on_call
+
+    async def backwards(**which: str) -> Any:
+        return list(reversed(await told(**which)))
+
+    monkeypatch.setattr(town.crew.account.connector, "on_call", backwards)
+    found = await desk.by_policy("Management")
+    assert [one.level for one in found.shifts] == [1, 2, 2]

@@ -275,3 +275,19 @@ async def test_an_account_without_priorities_does_with_urgency() -> None:
         there = await town.there()
         assert (there["urgency"], there["priority"]) == ("high", None)
         assert (await town.here())[Field.SEVERITY] == "SEV-1"
+
+
+@pytest.mark.parametrize("field", ["assigned_to", "escalation_policy"])
+async def test_what_no_request_there_can_empty_is_blocked_and_alarms_nobody(
+    town: Town, field: str
+) -> None:
+    await town.declare("Start", assigned_to="carol@acme.example")
+    await town.settle()
+    nobody: dict[str, Any] = {field: None}
+    await town.edit(**nobody)
+    await town.edit(title="Goes on")
+    await town.settle()
+    assert field.removesuffix("_to")[:6] in ((await town.field(field)).blocked or "")
+    assert await town.dead_letters() == []
+    assert (await town.there())["title"] == "Goes on"
+    assert (await town.sync_status())["healthy"]

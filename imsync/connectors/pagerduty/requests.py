@@ -8,7 +8,7 @@ from imsync.connectors.pagerduty.notes import bounded
 from imsync.connectors.pagerduty.reading import Object
 from imsync.connectors.pagerduty.severities import URGENCIES, in_parts
 from imsync.core.fields import Field, Value
-from imsync.errors import Gone, Refused
+from imsync.errors import Gone, Impossible
 
 PriorityId = Callable[[str], str | None]
 
@@ -45,14 +45,14 @@ def to_create(draft: Draft, priority_id: PriorityId) -> Request:
 def to_write(external_id: str, changes: Mapping[Field, Value], priority_id: PriorityId) -> Request:
     """What sets these fields of one incident, and no others.
 
-    Raises Refused for what PagerDuty has no request for: unassigning an open incident.
+    Raises Impossible for what PagerDuty has no request for: unassigning an open incident.
     """
     body = {"incident": _changed(changes, priority_id)}
     return Request("PUT", f"/incidents/{segment(external_id)}", body)
 
 
 def to_write_many(changes: Mapping[str, Mapping[Field, Value]], priority_id: PriorityId) -> Request:
-    """What sets fields of several incidents, each by its id. Raises Refused likewise."""
+    """What sets fields of several incidents, each by its id. Raises Impossible likewise."""
     bodies = [{"id": id_, **_changed(of_one, priority_id)} for id_, of_one in changes.items()]
     return Request("PUT", "/incidents", {"incidents": bodies})
 
@@ -64,9 +64,9 @@ def _changed(changes: Mapping[Field, Value], priority_id: PriorityId) -> Object:
     for field, value in changes.items():
         if field is Field.ASSIGNED_TO and value is None:
             if changes.get(Field.STATUS) != "resolved":  # which takes the assignees away
-                raise Refused("PagerDuty keeps someone assigned while an incident is open")
+                raise Impossible("PagerDuty keeps somebody assigned while an incident is open")
         elif value is None:
-            raise Refused(f"PagerDuty cannot do without a {field}")
+            raise Impossible(f"PagerDuty has no incident without its {_words(field)}")
         elif field is Field.SEVERITY:
             body |= _severity(value, priority_id)
         elif field is Field.ASSIGNED_TO:
@@ -87,6 +87,10 @@ def to_note(external_id: str, text: str, note_id: str | None) -> Request:
     if note_id is None:
         return Request("POST", path, body)
     return Request("PUT", f"{path}/{segment(note_id)}", body)
+
+
+def _words(field: Field) -> str:
+    return field.replace("_", " ")
 
 
 def _severity(value: str, priority_id: PriorityId) -> Object:
