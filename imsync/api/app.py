@@ -6,6 +6,7 @@ from aiohttp import web
 
 from imsync.api import (
     access,
+    backup,
     conflicts,
     daemon,
     dead_letters,
@@ -25,7 +26,7 @@ from imsync.api import (
     webhooks,
 )
 from imsync.api.answers.conflicts import ToldConflict
-from imsync.api.answers.daemon import DaemonStatus, Health, Kept, SignatureProof
+from imsync.api.answers.daemon import Backup, DaemonStatus, Health, Kept, SignatureProof
 from imsync.api.answers.drift import Drift
 from imsync.api.answers.incidents import Explanation, Incident, TimelineEntry
 from imsync.api.answers.integrations import (
@@ -56,6 +57,7 @@ from imsync.api.bodies import (
     Installation,
     IntegrationChanges,
     Loser,
+    NewBackup,
     NewIncident,
     NewIntegration,
     NewLink,
@@ -191,6 +193,8 @@ ROUTES: Final = (
     post("/tokens", tokens.create, {201: MadeToken}, takes=NewToken, fails=(Clash,)),
     get("/tokens", tokens.page, Page[Token], asks=Listing, scope=Scope.ADMIN),
     delete("/tokens/{id}", tokens.revoke, Token),
+
+    post("/backup", backup.make, {201: Backup}, takes=NewBackup, fails=(Clash,)),
 
     post("/webhooks/{integration_id}", webhooks.receive, {202: Kept}, raw=True, open=True,
          asks=None, heeds=(SIGNATURE, DELIVERY), fails=(BadSignature, Overloaded)),

@@ -174,6 +174,12 @@ class DriftAnswer(_Body):
     accept: StrictBool = False
 
 
+class NewBackup(_Body):
+    """`path`: of a file that does not exist yet, on the daemon's host."""
+
+    path: FilledLine
+
+
 class NewToken(_Body):
     """`expires_in_s`: seconds for which it is good; null for ever."""
 

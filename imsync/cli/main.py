@@ -13,6 +13,7 @@ from asyncclick.exceptions import NoArgsIsHelpError
 
 from imsync import __version__
 from imsync.cli import (
+    backup,
     completion,
     conflict,
     dead_letter,
@@ -130,6 +131,7 @@ im = group(
         plan.plan,
         status.status,
         status.version,
+        backup.backup,
         completion.completion,
     ],
     params=[

@@ -54,12 +54,14 @@ class Database:
     async def open(cls, path: Path | str) -> Self:
         """Open the database, making it or bringing its schema up to date.
 
-        `:memory:` has one connection for everything. Raises schema.TooNew.
+        `:memory:` has one connection for everything. Raises schema.TooNew, and DatabaseError
+        for a file that is damaged.
         """
         if str(path) != ":memory:":
             await asyncio.to_thread(Path(path).touch, mode=0o600)
         writer = await _connect(path, writing=True)
         try:
+            await _on_thread(writer, schema.check)
             await _on_thread(writer, schema.upgrade)
             reader = None if str(path) == ":memory:" else await _connect(path, writing=False)
         except BaseException:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from importlib import resources
-from sqlite3 import Connection, IntegrityError
+from sqlite3 import Connection, DatabaseError, IntegrityError
 
 from imsync.errors import UserError
 
@@ -47,6 +47,20 @@ def upgrade(conn: Connection) -> None:
     for number, script in migrations():
         if number > found:
             run_script(conn, script, to=number)
+
+
+def check(conn: Connection) -> None:
+    """Whether the file is whole, and nothing refers to what is not there.
+
+    Raises DatabaseError. Reads all of the file once: a damaged page would be found later
+    anyway, in the middle of somebody's edit.
+    """
+    (found,) = conn.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise DatabaseError(f"it is damaged: {found}")
+    if broken := conn.execute("PRAGMA foreign_key_check").fetchone():
+        table, row, parent, _ = broken
+        raise DatabaseError(f"it is damaged: {table} {row} refers to what is not in {parent}")
 
 
 def run_script(conn: Connection, script: str, *, to: int) -> None:

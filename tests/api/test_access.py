@@ -252,3 +252,8 @@ async def test_a_preflight_allows_no_other_site_anything(api: Api) -> None:
 async def test_a_body_no_route_asked_for_is_refused_as_well(api: Api, type_: str) -> None:
     answer = await api("POST", "/api/v1/conflicts/cfl_1/ignore", data=b"x=1", Content_Type=type_)
     answer.problem(415, "unsupported_media_type")
+
+
+async def test_only_the_socket_says_where_a_backup_is_written(api: Api) -> None:
+    answer = await api("POST", "/api/v1/backup", {"path": "/var/backups/imsync.db"})
+    assert "over the unix socket only" in answer.problem(403, "forbidden")

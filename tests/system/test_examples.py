@@ -1,7 +1,6 @@
 """The examples, run as they are against a real daemon; and the backup that a page describes."""
 
 import os
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -52,17 +51,16 @@ def test_a_session_with_curl(world: World) -> None:
     assert len(world.json("incident", "list")["items"]) == 1, "its key makes no second incident"
 
 
-def test_a_copy_that_was_made_read_only_is_a_backup(world: World) -> None:
-    """As docs/operating.md says, without the program that it uses."""
+def test_what_im_backup_makes_can_be_put_back(world: World) -> None:
+    """As docs/operating.md says: stop, put back, start."""
     world.start("--sandbox")
     world.json("declare", "--sev", "SEV-2", "--title", "Before the backup")
     eventually(lambda: bool(world.external_id()), True, "whether it is linked")
     database = world.folder / "data" / "im.db"
-    source = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    copy = sqlite3.connect(world.folder / "copy.db")
-    source.backup(copy)
-    copy.close()
-    source.close()
+    made = world.json("backup", str(world.folder / "copy.db"))
+    assert made["bytes"] == (world.folder / "copy.db").stat().st_size
+    again = world.im("backup", str(world.folder / "copy.db"))
+    assert (again.returncode, "exists already" in again.stderr) == (1, True)
     world.json("declare", "--sev", "SEV-2", "--title", "After it")
     world.kill()
     for name in ("im.db", "im.db-wal", "im.db-shm"):

@@ -54,3 +54,11 @@ class Kept(TypedDict):
 class SignatureProof(TypedDict):
     valid: bool
     reason: NotRequired[str]
+
+
+class Backup(TypedDict):
+    """A copy of the database, on the daemon's host. It holds tokens and secrets."""
+
+    path: str
+    bytes: int
+    at: str

@@ -1,0 +1,33 @@
+"""/backup: a copy of the database, made by the daemon, which alone opens it."""
+
+import asyncio
+from pathlib import Path
+
+from aiohttp import web
+
+from imsync.api import shapes
+from imsync.api.access import CALLER
+from imsync.api.answers.daemon import Backup
+from imsync.api.bodies import NewBackup, read
+from imsync.api.context import context_of
+from imsync.errors import Forbidden, UserError
+from imsync.store import backup
+
+
+async def make(request: web.Request) -> web.Response:
+    """Copy the database to a new file on the daemon's host; over the unix socket only.
+
+    The copy holds tokens and secrets: no program from elsewhere says where they are written.
+    """
+    context, body = context_of(request), await read(request, NewBackup)
+    if request[CALLER].address != "socket":
+        raise Forbidden(
+            "a backup is made over the unix socket only",
+            hint="`im backup FILE` on the daemon's host",
+        )
+    path = Path(body.path)
+    if not path.is_absolute() or "\0" in body.path:
+        raise UserError(f"path {body.path!r} is no whole path", hint='for example "/var/backups/x"')
+    size = await asyncio.to_thread(backup.copy, context.database, path)
+    made: Backup = {"path": str(path), "bytes": size, "at": shapes.time(context.now())}
+    return shapes.answer(made, status=201)
