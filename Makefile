@@ -32,8 +32,14 @@ clean:
 
 .venv/python:
 	@test -n "$(PYTHON)" || { echo "imsync needs Python 3.11 or newer: install it, or say where it is with PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-	@touch $@
+	@echo "making .venv and installing imsync into it: a minute or so, the first time"
+	@$(PYTHON) -m venv --clear .venv
+	@printf '%s' '$(CURDIR)' > $@
+
+# The programs in an environment name the folder that it was made in: one that was moved is made anew.
+ifneq ($(shell cat .venv/python 2>/dev/null),$(CURDIR))
+.PHONY: .venv/python
+endif
 
 .venv/run: .venv/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
