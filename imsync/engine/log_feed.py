@@ -184,7 +184,7 @@ def _is_in_passing(lines: Sequence[Change], at: int) -> bool:
     Whoever acknowledges what is resolved opens it again first: the log tells of both, in one
     moment, and nobody has written the first.
     """
-    if at + 1 == len(lines) or lines[at].field not in _MOVED_BY:
+    if at + 1 == len(lines) or lines[at].field is not Field.STATUS:
         return False
     line, after = lines[at], lines[at + 1]
     return (line.by_id, line.at) == (after.by_id, after.at)
