@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from imsync.api.feed import Feed
+from imsync.api.strangers import Strangers
 from imsync.core.fields import Instant
 from imsync.engine.fleet import Fleet
 from imsync.engine.foreseen import Forecast
@@ -31,6 +32,7 @@ class Context:
     sandbox: Callable[[], Mapping[str, Any]] | None = None
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     plans: dict[str, Forecast] = field(default_factory=dict)  # the last that were shown
+    strangers: Strangers = field(default_factory=Strangers)
     feed: Feed = field(init=False)
 
     def __post_init__(self) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import hashlib
+import logging
 from typing import Final
 
 from aiohttp import web
 
-from imsync.api import shapes
+from imsync.api import access, shapes
 from imsync.api.context import context_of
 from imsync.api.headers import DELIVERY, SIGNATURE
 from imsync.connectors import TRANSLATIONS
@@ -14,6 +15,8 @@ from imsync.errors import BadSignature, NotFound, Overloaded
 from imsync.store import inbox, integrations
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
+
+log = logging.getLogger(__name__)
 
 _LARGEST: Final = 524_288
 """Bytes of a delivery. PagerDuty drops what has more than "256 KB" itself; but how it counts
@@ -32,6 +35,7 @@ async def receive(request: web.Request) -> web.Response:
     context, body = context_of(request), await _body(request)
     integration, reason = await _prove(request, body)
     if integration is None:
+        _alarm(request)
         raise BadSignature(reason, hint="is the signing secret the one of this subscription?")
     envelope = TRANSLATIONS[integration.integration_type].envelope(body)
     delivery_id = _delivery_id(request, body)
@@ -64,6 +68,14 @@ async def test(request: web.Request) -> web.Response:
 
 async def _body(request: web.Request) -> bytes:
     return await request.clone(client_max_size=_LARGEST).read()
+
+
+def _alarm(request: web.Request) -> None:
+    """A line about whoever knocks, once a minute at most, and not a word of what they sent."""
+    context, peer = context_of(request), access.address_of(request)
+    if times := context.strangers.knocked(peer, now=context.now()):
+        more = f", {times} times since the last such line" if times > 1 else ""
+        log.warning("a delivery from %s was not rightly signed%s: nothing was kept", peer, more)
 
 
 def _delivery_id(request: web.Request, body: bytes) -> str:
