@@ -1,11 +1,15 @@
 """Flapping: a field that is written over and over, because something there keeps undoing it.
 
 Two automations that each insist on their value would go on for ever. What counts is a write
-of ours over a value that somebody else has put there since our last one; people who edit
-the same field often, on one side, do not flap.
+of ours over a value that somebody else has put there since our last one, unless a person
+here who gave their name has just made the edit that it carries: people stop by themselves.
 """
 
-from imsync.core.fields import Instant
+from collections.abc import Sequence
+from itertools import pairwise
+
+from imsync.core.covered import Written
+from imsync.core.fields import NEVER, Edit, Instant
 
 LIMIT = 5
 """So many such writes ..."""
@@ -20,6 +24,22 @@ QUIET = 600_000
 def counts_from(now: Instant, released_at: Instant | None) -> Instant:
     """Since when writes count: what was before somebody let the field go does not."""
     return Instant(max(now - WINDOW, released_at or 0))
+
+
+def undone(writes: Sequence[tuple[Written, Edit]], since: Instant) -> int:
+    """How many of a field's writes since then count, of all that landed, oldest first.
+
+    Each with the edit here that it carried. One that carries the edit of the write before it
+    puts that back; one that carries a new edit is its author's doing, and an automation, or
+    another account whose news went through here, gives no e-mail.
+    """
+    return sum(
+        write.at >= since
+        and write.before is not NEVER
+        and write.before != before.value
+        and (edit.at == put.at or "@" not in (edit.by or ""))
+        for (before, put), (write, edit) in pairwise(writes)
+    )
 
 
 def flaps(writes: int) -> str | None:

@@ -130,7 +130,8 @@ def _guarded(
     if owed or not isinstance(decision, Decision) or decision.verdict is not Verdict.PUSH:
         return decision
     since = flapping.counts_from(now, conflicts.flapped_until(conn, link_id, field))
-    why = flapping.flaps(writes.count_undone(conn, link_id, field, since))
+    landed = [(one.written, one.edit) for one in writes.of_field(conn, link_id, field)]
+    why = flapping.flaps(flapping.undone(landed, since))
     return decision if why is None else Decision(Verdict.HOLD, why, flaps=True)
 
 

@@ -303,6 +303,7 @@ CREATE TABLE writes (
     at       INTEGER, -- when it was carried out there, as far as known
     covered  TEXT    NOT NULL DEFAULT '[]', -- the edits it is known to have covered unseen
     state    TEXT    NOT NULL CHECK (state IN ('sending', 'unknown', 'done', 'failed')),
+    edit_by  TEXT, -- ... and whoever made that edit, if they said so
     CHECK ((state = 'done') = (at IS NOT NULL))
 ) STRICT;
 CREATE INDEX writes_of ON writes (link_id, field, id);

@@ -43,8 +43,8 @@ def remember(
     now: Instant,
 ) -> Write:
     row = conn.execute(
-        "INSERT INTO writes (link_id, field, before, as_of, value, platform, edit_at, sent_at,"
-        " state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'sending') RETURNING id",
+        "INSERT INTO writes (link_id, field, before, as_of, value, platform, edit_at, edit_by,"
+        " sent_at, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'sending') RETURNING id",
         (
             link_id,
             field,
@@ -53,6 +53,7 @@ def remember(
             text_of(value),
             text_of(edit.value),
             edit.at,
+            edit.by,
             now,
         ),
     ).fetchone()
@@ -97,7 +98,7 @@ def _write(row: Row) -> Write:
         before=known_of(row["before"]),
         as_of=row["as_of"],
         value=value_of(row["value"]),
-        edit=Edit(value_of(row["platform"]), row["edit_at"]),
+        edit=Edit(value_of(row["platform"]), row["edit_at"], row["edit_by"]),
         sent_at=row["sent_at"],
     )
 
@@ -121,37 +122,36 @@ def of_link(conn: Connection, link_id: int) -> list[Landed]:
     rows = conn.execute(
         "SELECT * FROM writes WHERE link_id = ? AND state = 'done' ORDER BY id", (link_id,)
     )
-    return [
-        Landed(
-            id=row["id"],
-            field=Field(row["field"]),
-            written=Written(
-                before=known_of(row["before"]),
-                as_of=row["as_of"],
-                value=value_of(row["value"]),
-                at=row["at"],
-                covered=json.loads(row["covered"]),
-            ),
-            edit=Edit(value_of(row["platform"]), row["edit_at"]),
-            sent_at=row["sent_at"],
-        )
-        for row in rows
-    ]
+    return [_landed(row) for row in rows]
+
+
+def _landed(row: Row) -> Landed:
+    return Landed(
+        id=row["id"],
+        field=Field(row["field"]),
+        written=Written(
+            before=known_of(row["before"]),
+            as_of=row["as_of"],
+            value=value_of(row["value"]),
+            at=row["at"],
+            covered=json.loads(row["covered"]),
+        ),
+        edit=Edit(value_of(row["platform"]), row["edit_at"], row["edit_by"]),
+        sent_at=row["sent_at"],
+    )
 
 
 def note_covered(conn: Connection, id_: int, values: Sequence[Value]) -> None:
     conn.execute("UPDATE writes SET covered = ? WHERE id = ?", (json.dumps(values), id_))
 
 
-def count_undone(conn: Connection, link_id: int, field: Field, since: Instant) -> int:
-    """How often since then the field was written over what others had put in place of ours."""
-    row = conn.execute(
-        "SELECT COUNT(*) FROM (SELECT at, before, LAG(value) OVER (ORDER BY id) AS ours"
-        "    FROM writes WHERE link_id = ? AND field = ? AND state = 'done') AS landed"
-        " WHERE at >= ? AND before <> ours",
-        (link_id, field, since),
-    ).fetchone()
-    return int(row[0])
+def of_field(conn: Connection, link_id: int, field: Field) -> list[Landed]:
+    """The writes of a link's field that landed, oldest first."""
+    rows = conn.execute(
+        "SELECT * FROM writes WHERE link_id = ? AND field = ? AND state = 'done' ORDER BY id",
+        (link_id, field),
+    )
+    return [_landed(row) for row in rows]
 
 
 def last_landed(conn: Connection, link_id: int) -> dict[Field, tuple[Instant, Instant]]:

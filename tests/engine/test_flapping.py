@@ -1,5 +1,7 @@
 """An automation over there that undoes what we write: held after a while, never for ever."""
 
+import pytest
+
 from imsync.core import flapping
 from imsync.core.fields import Field, Side
 from imsync.core.merge import Rule
@@ -74,3 +76,49 @@ async def test_people_who_edit_often_do_not_flap(town: Town) -> None:
         await town.settle()
     assert (await town.there())["title"] == f"Edit {3 * flapping.LIMIT - 1}"
     assert await town.conflicts() == []
+
+
+@pytest.mark.parametrize("first", ["here", "there"])
+async def test_named_people_who_alternate_do_not_flap(town: Town, first: str) -> None:
+    await town.declare("Start")
+    await town.settle()
+    for n in range(4 * flapping.LIMIT):
+        town.clock.at += 5_000
+        if (n % 2 == 0) == (first == "here"):
+            await town.edit(title=f"Alice {n}")
+            await town.settle()
+        else:
+            await town.act(title=f"Bob {n}")
+            await town.sweep()
+    assert not [one for one in await town.conflicts() if one.status == "pending"]
+    last = 4 * flapping.LIMIT - 1
+    who = "Bob" if first == "here" else "Alice"
+    assert (await town.there())["title"] == (await town.here())[Field.TITLE] == f"{who} {last}"
+
+
+@pytest.mark.parametrize("first", ["here", "there"])
+async def test_automations_that_alternate_flap(town: Town, first: str) -> None:
+    """A script that names nobody, and one over there: each insists on its own value."""
+    await town.declare("Start")
+    await town.settle()
+    for n in range(2 * (flapping.LIMIT + 2)):
+        town.clock.at += 5_000
+        if (n % 2 == 0) == (first == "here"):
+            await town.edit(title=f"[script] {n}", by=None)
+            await town.settle()
+        else:
+            await town.act(title=f"[bot] {n}")
+            await town.sweep()
+    (held,) = [one for one in await town.conflicts() if one.status == "pending"]
+    assert "fights us" in held.because or "it flapped" in held.because
+
+
+async def test_what_a_person_set_is_held_when_an_automation_undoes_it_every_time(
+    town: Town,
+) -> None:
+    """They set it once; it is we who put it back again and again."""
+    await fenced(town)
+    await town.edit(title="Set by Alice")
+    await town.settle()
+    await fight(town, flapping.LIMIT + 1)
+    assert [one.status for one in await town.conflicts()].count("pending") == 1
