@@ -274,6 +274,7 @@ def _explained(found: Explanation) -> of_incidents.LinkExplanation:
                 "side": one.side,
                 "conflict": conflicts.public_id(one.conflict),
                 "restorable": one.refused is None,
+                "refused": one.refused,
             }
             for one in found.losers
         ],

@@ -94,7 +94,8 @@ def _explained(conn: Connection, current: View, field: Field, *, now: Instant) -
     rows = conflicts.of_field(conn, link.id, field)
     losers = [one for row in rows for one in lost(current, row) if one.edit.value != edit.value]
     words = Words(field, TRANSLATIONS[current.integration.integration_type].title, now)
-    adopted = decided and decided[-1].verdict == Verdict.ADOPT
+    last = decided[-1] if decided else None
+    adopted = last is not None and last.verdict == Verdict.ADOPT
     story = telling.field(
         words,
         incident=incidents.public_id(current.incident.id),
@@ -103,6 +104,7 @@ def _explained(conn: Connection, current: View, field: Field, *, now: Instant) -
         there=words.external(seen.value, reads_as) if seen else None,
         state=stands,
         because=because,
+        decided_at=last.at if last is not None and last.because == because else None,
         confirmed_at=confirmed_at,
         how=how[-1] if how else "",
         losers=losers,
@@ -115,7 +117,7 @@ def _explained(conn: Connection, current: View, field: Field, *, now: Instant) -
         terms=current.terms[field],
         default=field not in integrations.set_rules(conn, current.integration.id),
         state=stands,
-        verdict=decided[-1].verdict if decided else None,
+        verdict=last.verdict if last is not None else None,
         because=because,
         confirmed_at=confirmed_at,
         losers=losers,

@@ -36,19 +36,7 @@ def resolve(
     links.set_blocked(conn, current.link.id, field, None)
     if use is Side.EXTERNAL:
         adopt(conn, view(conn, current.link.id), field, now=now)
-        links.set_because(conn, current.link.id, field, said)
-        journal.write(
-            conn,
-            current.link.id,
-            field,
-            Verdict.ADOPT,
-            said,
-            base=standing.base,
-            platform=standing.platform,
-            seen=seen,
-            lag=None,
-            now=now,
-        )
+        _journal(conn, current, field, Verdict.ADOPT, said, now=now)
         return conflicts.get(conn, id_)
     # Theirs is known from here on, and ours is an edit of it.
     links.set_base(conn, current.link.id, field, Base(NEVER, seen.value, standing.base.at))
@@ -80,7 +68,7 @@ def ignore(conn: Connection, id_: int, *, by: str | None, now: Instant) -> Confl
     base = Base(standing.platform.value, standing.seen.value, standing.platform.at)
     because = f"{by or 'somebody'} ignored it: both sides keep what they have"
     links.set_base(conn, current.link.id, conflict.field, base)
-    links.set_because(conn, current.link.id, conflict.field, because)
+    _journal(conn, current, conflict.field, Verdict.KEEP, because, now=now)
     conflicts.close(
         conn,
         current.link.id,
@@ -162,6 +150,26 @@ def _pending(conn: Connection, id_: int) -> tuple[Conflict, View]:
             hint="`im conflict restore` brings back what lost",
         )
     return conflict, view(conn, conflict.link_id)
+
+
+def _journal(
+    conn: Connection, current: View, field: Field, verdict: Verdict, said: str, *, now: Instant
+) -> None:
+    """Note what a person has decided, from what stood before it."""
+    standing = current.standings[field]
+    links.set_because(conn, current.link.id, field, said)
+    journal.write(
+        conn,
+        current.link.id,
+        field,
+        verdict,
+        said,
+        base=standing.base,
+        platform=standing.platform,
+        seen=standing.seen,
+        lag=None,
+        now=now,
+    )
 
 
 def _write_here(

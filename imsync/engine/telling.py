@@ -100,7 +100,10 @@ def _outcome(
         yield f"{_capital(who)} ended it {when}: {row.because}."
     else:
         won = ours if row.winner is Side.PLATFORM else theirs
-        yield f"{_capital(who)} decided {when}, by {row.strategy}: {row.because}. So {won} won."
+        if who == conflicts.IMSYNC and row.resolved_at != row.created_at:
+            since = words.at(row.created_at)
+            yield f"It was put to a person {since}, and nobody had answered when the rules changed."
+        yield f"{_capital(who)} decided {when}, under {row.strategy}: {row.because}. So {won} won."
     for one in losers:
         lost = ours if one.side is Side.PLATFORM else theirs
         yield f"{_capital(lost)} lost; {_back(one)}."
@@ -124,11 +127,15 @@ def field(
     there: str | None,
     state: str,
     because: str,
+    decided_at: Instant | None,
     confirmed_at: Instant | None,
     how: str,
     losers: Sequence[Lost],
 ) -> list[str]:
-    """Why a field is what it is. `how`: what the journal says of its arrival there."""
+    """Why a field is what it is. `how`: what the journal says of its arrival there.
+
+    `decided_at`: when it was decided so, if the journal tells.
+    """
     name, value = _name(words.field), words.value(edit.value)
     told = [
         f"The {name} of {incident} is {value}: {_who(edit, start=False)} set it"
@@ -138,7 +145,8 @@ def field(
     if "," in how:  # there is more to say than that it arrived
         told.append(f"{how[:1].upper()}{how[1:]}.")
     if because and state != "blocked":
-        told.append(f"Last decision: {because}.")
+        when = f", {words.at(decided_at)}" if decided_at is not None else ""
+        told.append(f"Last decision{when}: {because}.")
     told += (
         f"Lost: {words.value(one.edit.value)}, set by {_who(one.edit, start=False)}"
         f" {words.where(one.side)} {words.at(one.edit.at)}; {_back(one)}."

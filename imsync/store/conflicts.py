@@ -90,7 +90,8 @@ def record(
         " platform = excluded.platform, platform_at = excluded.platform_at,"
         " platform_by = excluded.platform_by, external = excluded.external,"
         " external_at = excluded.external_at, external_by = excluded.external_by,"
-        " because = excluded.because, quiet_until = excluded.quiet_until RETURNING id",
+        " strategy = excluded.strategy, because = excluded.because,"
+        " quiet_until = excluded.quiet_until RETURNING id",
         (
             link_id,
             field,

@@ -36,7 +36,7 @@ async def test_a_lone_edit_here(town: Town) -> None:
     assert pending.story == [
         "The title of INC-1 is 'Now': alice@acme.example set it here at 09:31:00.",
         "Ours is on its way: PagerDuty has 'Start' still.",
-        "Last decision: only platform changed.",
+        "Last decision, at 09:31:00: only platform changed.",
     ]
     town.clock.at += 2_000
     await town.settle()
@@ -71,7 +71,7 @@ async def test_a_conflict_that_a_strategy_decided(town: Town) -> None:
         "alice@acme.example set 'Ours' here 4 seconds later.",
     ]
     assert story[3] == (
-        "imsync decided at 09:31:04, by last-write-wins: both sides changed; platform was last."
+        "imsync decided at 09:31:04, under last-write-wins: both sides changed; platform was last."
         " So 'Ours' won."
     )
     assert story[4] == "'Theirs' lost; `im conflict restore cfl_1` brings it back on both sides."
@@ -109,6 +109,35 @@ async def test_a_conflict_that_waits_for_a_person_and_then_was_settled(town: Tow
         "'SEV-1' lost; `im conflict restore cfl_1 --use platform` brings it back on both sides.",
         "'SEV-4' (low P4 in PagerDuty) lost;"
         " `im conflict restore cfl_1 --use external` brings it back on both sides.",
+    ]
+
+
+async def test_a_conflict_that_somebody_ignored(town: Town) -> None:
+    await begun(town, conflict_strategy="manual-review")
+    await town.edit(title="Ours")
+    await town.act(title="Theirs")
+    await town.settle()
+    town.clock.at += 60_000
+    await town.db.run(review.ignore, 1, by="bob@acme.example", now=town.clock())
+    found = await why(town, Field.TITLE)
+    assert (found.state, found.verdict) == ("apart", "keep")
+    assert found.story[-1] == (
+        "Last decision, at 09:32:00: bob@acme.example ignored it: both sides keep what they have."
+    )
+
+
+async def test_a_conflict_that_was_decided_when_the_strategy_changed(town: Town) -> None:
+    await begun(town, conflict_strategy="manual-review")
+    await town.edit(title="Ours")
+    town.clock.at += 4_000
+    await town.act(title="Theirs")
+    await town.settle()
+    town.clock.at += 60_000
+    await town.configure(conflict_strategy="last-write-wins")
+    assert (await told(town)).story[3:5] == [
+        "It was put to a person at 09:31:04, and nobody had answered when the rules changed.",
+        "imsync decided at 09:32:04, under last-write-wins: both sides changed; external was last."
+        " So 'Theirs' won.",
     ]
 
 

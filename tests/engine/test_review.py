@@ -63,7 +63,7 @@ async def test_what_a_person_decided_is_the_last_decision_that_is_told(held: Tow
 
     await resolve(held, Side.EXTERNAL)
     assert "set it in PagerDuty" in await told()
-    assert f"Last decision: {BOB} chose external." in await told()
+    assert f"Last decision, at 08:00:00: {BOB} chose external." in await told()
 
 
 async def test_what_a_person_ignored_is_said_to_be_so(held: Town) -> None:

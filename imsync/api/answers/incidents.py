@@ -76,11 +76,12 @@ class RuleInForce(TypedDict):
 
 
 class Loser(Edit):
-    """A value that lost, and the conflict that keeps it; `restorable` if nothing is in the way."""
+    """A value that lost, and the conflict that keeps it; `restorable`, or `refused`: why not."""
 
     side: Side
     conflict: str
     restorable: bool
+    refused: str | None
 
 
 class LinkExplanation(TypedDict):
