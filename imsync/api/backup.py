@@ -20,14 +20,14 @@ async def make(request: web.Request) -> web.Response:
     The copy holds tokens and secrets: no program from elsewhere says where they are written.
     """
     context, body = context_of(request), await read(request, NewBackup)
+    path = Path(body.path)
+    if not path.is_absolute() or "\0" in body.path:
+        raise UserError(f"path {body.path!r} is no whole path", hint='for example "/var/backups/x"')
     if request[CALLER].address != "socket":
         raise Forbidden(
             "a backup is made over the unix socket only",
             hint="`im backup FILE` on the daemon's host",
         )
-    path = Path(body.path)
-    if not path.is_absolute() or "\0" in body.path:
-        raise UserError(f"path {body.path!r} is no whole path", hint='for example "/var/backups/x"')
     size = await asyncio.to_thread(backup.copy, context.database, path)
     made: Backup = {"path": str(path), "bytes": size, "at": shapes.time(context.now())}
     return shapes.answer(made, status=201)

@@ -96,6 +96,8 @@ def test_every_command_does_what_it_says_and_answers_json(world: World) -> None:
     assert do("incident show", "INC-1")["links"] == []
     assert do("version") == {"im": do("status")["version"], "imsyncd": do("status")["version"]}
     assert "im" in do("completion", "bash")["script"]
+    assert do("backup", str(world.folder / "copy.db"))["bytes"] > 0
+    do.refused(1, "backup", str(world.folder / "copy.db"))
     api_tokens(do, world)
     assert do.typed == leaves(im) - {"watch"}, "which does not end by itself: test_watch"
 
