@@ -34,6 +34,11 @@ class Field(StrEnum):
     ESCALATION_POLICY = "escalation_policy"
 
 
+def in_words(name: str) -> str:
+    """A field's name, or another of ours, as people say it: `escalation policy`, `assignee`."""
+    return "assignee" if name == Field.ASSIGNED_TO else name.replace("_", " ")
+
+
 class Severity(StrEnum):
     SEV1 = "SEV-1"
     SEV2 = "SEV-2"

@@ -30,22 +30,18 @@ def may_act(integration: Integration, by: str | None) -> bool:
     return by is not None and "@" in by and by.casefold() != ours.casefold()
 
 
-ARRIVED = "the external side has it"
-"""What the journal says of a write that has arrived; what more there is to say follows."""
-
-
-def said(integration: Integration, write: Write, actor: str | None) -> str:
-    """What the journal says of a write that has arrived, made on behalf of `actor`."""
-    told, by = ARRIVED + cut(write), write.edit.by
-    if actor is not None or not may_act(integration, by):
-        return told
-    ours = integration.from_email or "the token's own user"
-    return f"{told}, written as {ours}: it knows nobody by {by}"
+def remark(integration: Integration, write: Write, actor: str | None) -> str:
+    """What people should know of a write that has arrived, made for `actor`; mostly nothing."""
+    told, by = cut(write), write.edit.by
+    if actor is None and may_act(integration, by):
+        ours = integration.from_email or "the token's own user"
+        told += f" It was written as {ours}, for there is nobody called {by} there."
+    return told.strip()
 
 
 def cut(write: Write) -> str:
-    """How much of a long title was written, if not all of it."""
+    """How much of a long title was written, if not all of it; nothing otherwise."""
     ours = " ".join((write.edit.value or "").split())
     if write.field is not Field.TITLE or len(write.value or "") >= len(ours):
         return ""
-    return f", cut to {len(write.value or ''):,} of its {len(ours):,} characters"
+    return f"It was cut there to {len(write.value or ''):,} of its {len(ours):,} characters."

@@ -90,7 +90,7 @@ def _explained(conn: Connection, current: View, field: Field, *, now: Instant) -
     arrived = (Verdict.ADOPT, Verdict.SETTLE, CONFIRMED)
     proofs = [one.at for one in entries if one.verdict in arrived and one.at >= edit.at]
     confirmed_at = proofs[-1] if proofs and stands == "in_sync" else None
-    how = [one.because for one in entries if one.verdict == CONFIRMED and one.at >= edit.at]
+    remarks = [one.because for one in entries if one.verdict == CONFIRMED and one.at >= edit.at]
     rows = conflicts.of_field(conn, link.id, field)
     losers = [one for row in rows for one in lost(current, row) if one.edit.value != edit.value]
     words = Words(field, TRANSLATIONS[current.integration.integration_type].title, now)
@@ -106,7 +106,7 @@ def _explained(conn: Connection, current: View, field: Field, *, now: Instant) -
         because=because,
         decided_at=last.at if last is not None and last.because == because else None,
         confirmed_at=confirmed_at,
-        how=how[-1] if how else "",
+        remark=remarks[-1] if remarks else "",
         losers=losers,
     )
     return Explanation(

@@ -186,8 +186,8 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
         external_id=snapshot.external_id,
     )
     for field, write in sent.items():
-        said = "the external side was created with it" + acting.cut(write)
-        journal.confirmed(conn, link.id, field, write.edit, because=said, now=now)
+        remark = acting.cut(write)
+        journal.confirmed(conn, link.id, field, write.edit, remark=remark, now=now)
     links.note_confirmed(conn, link.id, now)
     noting.catch_up(conn, links.get(conn, link.id), integration, now=now)
     reconcile(conn, link.id, now=now)

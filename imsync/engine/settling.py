@@ -102,8 +102,8 @@ def _land(conn: Connection, found: Arrived, *, now: Instant) -> None:
         dead_letters.discard_outbound(conn, write.link_id, write.field)
     if state.seen is None or found.at >= state.seen.as_of:
         agree(conn, write, write.value, as_of=found.at)
-        said = "the external log says that it arrived"
-        journal.confirmed(conn, write.link_id, write.field, write.edit, because=said, now=now)
+        remark = "Nobody answered when it was written; the log there says that it arrived."
+        journal.confirmed(conn, write.link_id, write.field, write.edit, remark=remark, now=now)
 
 
 def _follow(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from imsync.core.fields import NEVER, Edit, Field, Instant, Known, Side, Value
+from imsync.core.fields import NEVER, Edit, Field, Instant, Known, Side, Value, in_words
 from imsync.store import conflicts
 from imsync.store.conflicts import Conflict
 
@@ -66,7 +66,7 @@ def conflict(words: Words, row: Conflict, reads_as: Value, losers: Sequence[Lost
 
 def _before(words: Words, base: Known) -> Iterator[str]:
     if base is NEVER:
-        yield f"The two sides had never agreed on the {_name(words.field)}."
+        yield f"The two sides had never agreed on the {in_words(words.field)}."
     elif isinstance(base, str | None):
         yield f"The two sides last agreed on {words.value(base)}."
 
@@ -129,21 +129,21 @@ def field(
     because: str,
     decided_at: Instant | None,
     confirmed_at: Instant | None,
-    how: str,
+    remark: str,
     losers: Sequence[Lost],
 ) -> list[str]:
-    """Why a field is what it is. `how`: what the journal says of its arrival there.
+    """Why a field is what it is. `remark`: what the journal says of its arrival there.
 
     `decided_at`: when it was decided so, if the journal tells.
     """
-    name, value = _name(words.field), words.value(edit.value)
+    name, value = in_words(words.field), words.value(edit.value)
     told = [
         f"The {name} of {incident} is {value}: {_who(edit, start=False)} set it"
         f" {words.where(came_from)} {words.at(edit.at)}."
     ]
     told.append(_there(words, there, state, because, confirmed_at))
-    if "," in how:  # there is more to say than that it arrived
-        told.append(f"{how[:1].upper()}{how[1:]}.")
+    if remark:
+        told.append(remark)
     if because and state != "blocked":
         when = f", {words.at(decided_at)}" if decided_at is not None else ""
         told.append(f"Last decision{when}: {because}.")
@@ -174,10 +174,6 @@ def _there(
             return f"Ours does not cross ({because}): {has}."
         case _:
             return f"The sides differ: {has}."
-
-
-def _name(field: Field) -> str:
-    return {Field.ASSIGNED_TO: "assignee"}.get(field, field.replace("_", " "))
 
 
 def _who(edit: Edit, *, start: bool = True) -> str:

@@ -186,8 +186,8 @@ def confirm(
 
 def _journal(conn: Connection, write: Write, actor: str | None, *, now: Instant) -> None:
     integration = integrations.get(conn, links.get(conn, write.link_id).integration_id)
-    said = acting.said(integration, write, actor)
-    journal.confirmed(conn, write.link_id, write.field, write.edit, because=said, now=now)
+    remark = acting.remark(integration, write, actor)
+    journal.confirmed(conn, write.link_id, write.field, write.edit, remark=remark, now=now)
 
 
 def agree(conn: Connection, write: Write, there: Value, *, as_of: Instant) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imsync.core.fields import Instant
+from imsync.core.fields import Instant, in_words
 from imsync.core.maps import NotLookedUp, NoTranslation
 from imsync.store.database import Connection
 
@@ -23,9 +23,9 @@ class Directory:
             (self.integration_id, kind, name.casefold()),
         ).fetchone()
         if row is None:
-            raise NotLookedUp(f"the {_words(kind)} {name!r} has not been looked up yet")
+            raise NotLookedUp(f"the {in_words(kind)} {name!r} has not been looked up yet")
         if row["external_id"] is None:
-            raise NoTranslation(f"there is no {_words(kind)} {name!r} there")
+            raise NoTranslation(f"there is no {in_words(kind)} {name!r} there")
         return str(row["external_id"])
 
     def name_of(self, kind: str, id_: str) -> str:
@@ -35,7 +35,7 @@ class Directory:
             (self.integration_id, kind, id_),
         ).fetchone()
         if row is None:
-            raise NotLookedUp(f"the {_words(kind)} {id_} has not been looked up yet")
+            raise NotLookedUp(f"the {in_words(kind)} {id_} has not been looked up yet")
         return str(row["name"])
 
     def names(self, kind: str) -> Sequence[str]:
@@ -88,7 +88,3 @@ def forget_kind(conn: Connection, integration_id: str, kind: str) -> None:
 
 def clear(conn: Connection, integration_id: str) -> None:
     conn.execute("DELETE FROM directory WHERE integration_id = ?", (integration_id,))
-
-
-def _words(kind: str) -> str:
-    return kind.replace("_", " ")

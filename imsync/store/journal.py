@@ -18,7 +18,7 @@ class Entry:
 
     at: Instant
     verdict: str
-    because: str
+    because: str  # of CONFIRMED: a remark, mostly none
     base: Known  # the platform's half
     platform: Edit
     external: Edit | None  # None: nobody had looked
@@ -65,16 +65,16 @@ def write(
 
 
 def confirmed(
-    conn: Connection, link_id: int, field: Field, edit: Edit, *, because: str, now: Instant
+    conn: Connection, link_id: int, field: Field, edit: Edit, *, remark: str, now: Instant
 ) -> None:
-    """The external side has this edit."""
+    """The external side has this edit. `remark`: what more people should know of it, or ""."""
     lag = max(0, now - edit.at)
     write(
         conn,
         link_id,
         field,
         CONFIRMED,
-        because,
+        remark,
         base=Base(),
         platform=edit,
         seen=None,

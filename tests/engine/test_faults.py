@@ -4,7 +4,7 @@ import pytest
 
 from imsync.core.fields import Field
 from imsync.core.schedule import LONGEST_WAIT
-from imsync.engine import sweeping
+from imsync.engine import explain, sweeping
 from imsync.errors import Unknown
 from imsync.store import integrations, writes
 from tests.town import Town
@@ -39,6 +39,21 @@ async def test_a_lost_answer_is_settled_from_the_log_even_when_set_back_since(to
     await town.sweep()
     assert (await town.there())["title"] == "Start", "theirs came after ours"
     assert (await town.here())[Field.TITLE] == "Start"
+
+
+async def test_an_arrival_that_only_the_log_tells_of_is_explained_so(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(title="Ours")
+    await town.lose_the_answer_to("write")
+    await wait_out(town)
+    await town.settle()
+    _, (found,) = await town.db.read(
+        explain.explain, 1, Field.TITLE, integration=None, now=town.clock()
+    )
+    assert found.story[2] == (
+        "Nobody answered when it was written; the log there says that it arrived."
+    )
 
 
 async def test_what_was_given_up_on_in_doubt_is_settled_by_the_next_look(town: Town) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from imsync.connectors.base import Change, Directory, Kind, Snapshot
 from imsync.connectors.pagerduty.severities import NONE, URGENCIES, Severities, in_parts
-from imsync.core.fields import Field, Severity, Status, Value
+from imsync.core.fields import Field, Severity, Status, Value, in_words
 from imsync.core.maps import (
     AS_IT_IS,
     Choice,
@@ -155,7 +155,7 @@ class Known:
     def encode(self, value: Value) -> Value:
         if value is None:
             return None
-        what = self.kind.replace("_", " ")
+        what = in_words(self.kind)
         try:
             return self.directory.id_of(self.kind, value)
         except NotLookedUp:
@@ -170,7 +170,7 @@ class Known:
             with suppress(NoTranslation):  # then the given one is someone else
                 if self.directory.id_of(self.kind, given) == value:
                     return given
-        what = self.kind.replace("_", " ")
+        what = in_words(self.kind)
         try:
             return self.directory.name_of(self.kind, value)
         except NotLookedUp:

@@ -7,7 +7,7 @@ from imsync.connectors.base import Draft, Request
 from imsync.connectors.pagerduty.notes import bounded
 from imsync.connectors.pagerduty.reading import Object
 from imsync.connectors.pagerduty.severities import URGENCIES, in_parts
-from imsync.core.fields import Field, Value
+from imsync.core.fields import Field, Value, in_words
 from imsync.errors import Gone, Impossible
 
 PriorityId = Callable[[str], str | None]
@@ -66,7 +66,7 @@ def _changed(changes: Mapping[Field, Value], priority_id: PriorityId) -> Object:
             if changes.get(Field.STATUS) != "resolved":  # which takes the assignees away
                 raise Impossible("PagerDuty keeps somebody assigned while an incident is open")
         elif value is None:
-            raise Impossible(f"PagerDuty has no incident without its {_words(field)}")
+            raise Impossible(f"PagerDuty has no incident without its {in_words(field)}")
         elif field is Field.SEVERITY:
             body |= _severity(value, priority_id)
         elif field is Field.ASSIGNED_TO:
@@ -87,10 +87,6 @@ def to_note(external_id: str, text: str, note_id: str | None) -> Request:
     if note_id is None:
         return Request("POST", path, body)
     return Request("PUT", f"{path}/{segment(note_id)}", body)
-
-
-def _words(field: Field) -> str:
-    return field.replace("_", " ")
 
 
 def _severity(value: str, priority_id: PriorityId) -> Object:
