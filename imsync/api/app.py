@@ -164,7 +164,7 @@ ROUTES: Final = (
     delete(f"{_I}/maps/{{map}}", maps.delete, ChangedMap | Forecast, asks=ChangeQuery),
     get(f"{_I}/service-mappings", services.page, Page[ServiceMapping], asks=Listing),
     post(f"{_I}/service-mappings", services.add, {201: ChangedServiceMapping, 200: Forecast},
-         takes=NewServiceMapping, asks=ChangeQuery),
+         takes=NewServiceMapping, asks=ChangeQuery, fails=_THERE),
     delete(f"{_I}/service-mappings/{{id}}", services.remove, ChangedServiceMapping | Forecast,
            asks=ChangeQuery),
 

@@ -164,8 +164,11 @@ class NewMap(_Body):
 
 
 class NewServiceMapping(_Body):
+    """`pd_service`: its id or its name; only its id where that is `unchecked`."""
+
     pd_service: FilledLine
     incident_type: FilledLine
+    unchecked: StrictBool = False
 
 
 class DriftAnswer(_Body):

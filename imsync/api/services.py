@@ -6,6 +6,7 @@ from imsync.api import plans, shapes
 from imsync.api.answers.integrations import ServiceMapping
 from imsync.api.bodies import NewServiceMapping, read
 from imsync.api.context import context_of
+from imsync.api.crews import crew_of
 from imsync.api.parameters import cursor_of, limit_of
 from imsync.engine import services as mappings
 from imsync.store import integrations, services
@@ -20,13 +21,21 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def add(request: web.Request) -> web.Response:
-    """Map a service to a type; one that was mapped before is mapped anew."""
+    """Map a service to a type; one that was mapped before is mapped anew.
+
+    The other side is asked whether there is such a service, unless told not to.
+    """
     body, name = await read(request, NewServiceMapping), request.match_info["name"]
+    if body.unchecked:
+        service_id = body.pd_service
+    else:
+        _, crew = await crew_of(request)
+        service_id = await mappings.find(crew.account, body.pd_service)
     now = context_of(request).now()
 
     def work(conn: Connection) -> Mapping:
         integration = integrations.named(conn, name)
-        return mappings.add(conn, integration, body.pd_service, body.incident_type, now=now)
+        return mappings.add(conn, integration, service_id, body.incident_type, now=now)
 
     changed = await plans.change(request, name, work)
     return changed.answer(_shape(changed.result), status=201)
@@ -54,6 +63,7 @@ def _shape(mapping: Mapping) -> ServiceMapping:
     return {
         "id": services.public_id(mapping.id),
         "pd_service": mapping.service_id,
+        "service_name": mapping.service_name,
         "incident_type": mapping.incident_type,
         "created_at": shapes.time(mapping.created_at),
     }

@@ -9,13 +9,16 @@ from imsync.cli.plan import asked, changed, rehearsable
 from imsync.cli.table import facts, table
 from imsync.errors import NotFound
 
-SHOWN = ("id", "pd_service", "incident_type")
+SHOWN = ("id", "pd_service", "service_name", "incident_type")
 
 
 @command("add")
 @click.argument("integration", type=NAME)
-@click.option("--pd-service", "service", required=True, metavar="ID", help="A service there.")
+@click.option(
+    "--pd-service", "service", required=True, metavar="ID", help="A service there, or its name."
+)
 @click.option("--incident-type", required=True, metavar="TYPE", help="What it is here.")
+@click.option("--unchecked", is_flag=True, help="Do not ask whether there is a service of that id.")
 @rehearsable
 async def add(
     daemon: Daemon,
@@ -23,6 +26,7 @@ async def add(
     integration: str,
     service: str,
     incident_type: str,
+    unchecked: bool,
     dry_run: bool,
     plan: str | None,
 ) -> Output:
@@ -33,7 +37,7 @@ async def add(
     \b
     im integration service-mapping add prod-pd --pd-service P123ABC --incident-type infrastructure
     """
-    body = {"pd_service": service, "incident_type": incident_type}
+    body = {"pd_service": service, "incident_type": incident_type, "unchecked": unchecked}
     query = asked(dry_run=dry_run, plan=plan)
     path = ("integrations", integration, "service-mappings")
     return changed(await daemon.post(*path, body=body, query=query), describe)
@@ -53,7 +57,7 @@ async def list_mappings(daemon: Daemon, /, integration: str) -> Output:
 
 @command("remove")
 @click.argument("integration", type=NAME)
-@click.option("--pd-service", "service", required=True, metavar="ID")
+@click.option("--pd-service", "service", required=True, metavar="ID", help="Or its name.")
 @click.option("--incident-type", metavar="TYPE", help="Only if it is mapped to this.")
 @rehearsable
 async def remove(
@@ -73,7 +77,8 @@ async def remove(
     path = ("integrations", integration, "service-mappings")
     listed = (await daemon.get(*path))["items"]
     for one in listed:
-        if one.get("pd_service") == service and incident_type in (None, one.get("incident_type")):
+        named = service in (one.get("pd_service"), one.get("service_name"))
+        if named and incident_type in (None, one.get("incident_type")):
             query = asked(dry_run=dry_run, plan=plan)
             return changed(await daemon.delete(*path, str(one["id"]), query=query), describe)
     mapped = ", ".join(f"{one.get('pd_service')} ({one.get('incident_type')})" for one in listed)

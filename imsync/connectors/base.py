@@ -25,6 +25,7 @@ class Kind(StrEnum):
     ESCALATION_POLICY = "escalation_policy"  # by name
     PRIORITY = "priority"  # by name
     SCHEDULE = "schedule"  # by name
+    SERVICE = "service"  # by name
 
 
 class Directory(Protocol):

@@ -11,9 +11,9 @@ from typing import Final
 
 from imsync.connectors.base import Kind, OnCall, Operation
 from imsync.core.maps import NotLookedUp, NoTranslation
-from imsync.engine import account as accounts
+from imsync.engine import lookup
 from imsync.engine.account import Account
-from imsync.errors import ExternalError, Gone, NotFound, Refused, Unavailable
+from imsync.errors import NotFound, Refused, Unavailable
 from imsync.store import oncall
 from imsync.store.database import Connection
 from imsync.store.directory import Directory
@@ -27,11 +27,7 @@ FRESH: Final = 60_000
 _PATIENCE: Final = 5.0
 """Seconds that somebody waits for a newer answer where there is an older one."""
 
-_MOST: Final = 12
-"""So many names are told to somebody who asked for one that there is not."""
-
 _KIND: Final = {Of.SCHEDULE: Kind.SCHEDULE, Of.ESCALATION_POLICY: Kind.ESCALATION_POLICY}
-_WORDS: Final = {Of.SCHEDULE: "schedule", Of.ESCALATION_POLICY: "escalation policy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,8 @@ class Desk:
                     return await self._who(Of.ESCALATION_POLICY, known)
                 except NotFound:
                     log.info("%s: %s is no longer known there", policy, known)
-            return await self._who(Of.ESCALATION_POLICY, await self._policy_id(policy))
+            id_ = await lookup.find(self.account, Kind.ESCALATION_POLICY, policy)
+            return await self._who(Of.ESCALATION_POLICY, id_)
 
     async def _who(self, of: Of, id_: str) -> Roster:
         account = self.account
@@ -85,47 +82,12 @@ class Desk:
         try:
             found = await account.ask(lambda: connector.on_call(**which), Operation.ON_CALL)
         except Refused:
-            await self._must_exist(of, id_)
+            await lookup.by_id(account, _KIND[of], id_)
             raise
-        if not found:
-            await self._must_exist(of, id_)
+        if not found:  # nobody is on call, or there is no such thing: the answer looks the same
+            await lookup.by_id(account, _KIND[of], id_)
         first = sorted(found, key=lambda one: one.level)  # who is to be asked first; else as told
         return Roster([shift(one) for one in first], asked)
-
-    async def _must_exist(self, of: Of, id_: str) -> None:
-        """Nobody is on call, or there is no such thing: the answer looks the same."""
-        account, connector = self.account, self.account.connector
-        try:
-            await account.ask(lambda: connector.look_up_id(_KIND[of], id_))
-        except Gone:
-            raise await self._no_such(of, id_) from None
-
-    async def _policy_id(self, wanted: str) -> str:
-        """The id of the policy with that name, else with that id. Raises NotFound."""
-        account, connector = self.account, self.account.connector
-        kind = Kind.ESCALATION_POLICY
-        account.must_answer_soon()
-        found = await account.ask(lambda: connector.look_up(kind, wanted))
-        if all(entry.id is None for entry in found):
-            try:
-                found = [await account.ask(lambda: connector.look_up_id(kind, wanted))]
-            except Gone:
-                raise await self._no_such(Of.ESCALATION_POLICY, wanted) from None
-        await account.db.run(accounts.keep, account.id, found, now=account.now())
-        return next(entry.id for entry in found if entry.id is not None)
-
-    async def _no_such(self, of: Of, wanted: str) -> NotFound:
-        account, connector = self.account, self.account.connector
-        try:
-            there = await account.ask(lambda: connector.list_names(_KIND[of]))
-        except ExternalError as error:
-            log.warning("%s: cannot list what there is: %s", account.integration.slug, error)
-            there = ()
-        some = ", ".join(f"{entry.id} ({entry.name})" for entry in there[:_MOST])
-        more = ", …" if len(there) > _MOST else ""
-        title = account.translation.title
-        hint = f"there are: {some}{more}" if some else f"look for its id in {title}"
-        return NotFound(f"{title} has no {_WORDS[of]} {wanted!r}", hint=hint)
 
 
 def shift(found: OnCall) -> Shift:

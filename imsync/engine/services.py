@@ -4,13 +4,31 @@ Without any mapping everything comes in. With one, only the mapped services do, 
 default service; what fits none is left alone and counted.
 """
 
+from imsync.connectors.base import Kind
 from imsync.core.fields import Instant
-from imsync.engine import linking
-from imsync.errors import NotFound, UserError
+from imsync.engine import linking, lookup
+from imsync.engine.account import Account
+from imsync.errors import ExternalError, NotFound, UserError
 from imsync.store import services
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 from imsync.store.services import Mapping
+
+
+async def find(account: Account, service: str) -> str:
+    """The id of the service there that has that id or name.
+
+    Raises NotFound, listing what there is, and ExternalError.
+    """
+    try:
+        return await lookup.find(account, Kind.SERVICE, service)
+    except ExternalError as error:
+        unchecked = "`--unchecked` keeps the mapping without asking whether there is such a service"
+        error.hint = f"{error.hint}; {unchecked}" if error.hint else unchecked
+        raise
+
+
+# Units of work.
 
 
 def add(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from sqlite3 import Row
+from typing import Final
 
 from imsync.core.fields import Instant
 from imsync.errors import NotFound
@@ -14,8 +15,16 @@ class Mapping:
 
     id: int
     service_id: str
+    service_name: str | None  # as it was when somebody looked
     incident_type: str
     created_at: Instant
+
+
+_SELECT: Final = (
+    "SELECT m.*, d.name FROM service_mappings m LEFT JOIN directory d"
+    " ON d.integration_id = m.integration_id AND d.kind = 'service'"
+    " AND d.external_id = m.service_id"
+)
 
 
 def public_id(id_: int) -> str:
@@ -31,9 +40,7 @@ def number_of(id_: str) -> int:
 
 
 def every(conn: Connection, integration_id: str) -> list[Mapping]:
-    rows = conn.execute(
-        "SELECT * FROM service_mappings WHERE integration_id = ? ORDER BY id", (integration_id,)
-    )
+    rows = conn.execute(f"{_SELECT} WHERE m.integration_id = ? ORDER BY m.id", (integration_id,))
     return [_mapping(row) for row in rows]
 
 
@@ -44,10 +51,10 @@ def put(
     row = conn.execute(
         "INSERT INTO service_mappings (integration_id, service_id, incident_type, created_at)"
         " VALUES (?, ?, ?, ?) ON CONFLICT (integration_id, service_id) DO UPDATE"
-        " SET incident_type = excluded.incident_type RETURNING *",
+        " SET incident_type = excluded.incident_type RETURNING id",
         (integration_id, service_id, incident_type, now),
     ).fetchone()
-    return _mapping(row)
+    return _mapping(conn.execute(f"{_SELECT} WHERE m.id = ?", (row["id"],)).fetchone())
 
 
 def remove(conn: Connection, integration_id: str, id_: int) -> None:
@@ -89,4 +96,10 @@ def count_left_alone(conn: Connection, integration_id: str) -> int:
 
 
 def _mapping(row: Row) -> Mapping:
-    return Mapping(row["id"], row["service_id"], row["incident_type"], row["created_at"])
+    return Mapping(
+        id=row["id"],
+        service_id=row["service_id"],
+        service_name=row["name"],
+        incident_type=row["incident_type"],
+        created_at=row["created_at"],
+    )

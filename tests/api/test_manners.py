@@ -34,7 +34,7 @@ async def full(api: Api) -> Api:
     await api.made(INTEGRATIONS, new("Other"))
     for number in (1, 2):
         await api.made(INCIDENTS, {"title": "x"})
-        body = {"pd_service": f"P{number}", "incident_type": "y"}
+        body = {"pd_service": f"P{number}", "incident_type": "y", "unchecked": True}
         await api.made(f"{INTEGRATIONS}/prod-pd/service-mappings", body)
     return api
 

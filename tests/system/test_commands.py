@@ -221,6 +221,8 @@ def services(do: Person, world: World) -> None:
     line = ("prod-pd", "--pd-service", service, "--incident-type", "infrastructure")
     added = do("integration service-mapping add", *line)
     assert (added["pd_service"], added["incident_type"]) == (service, "infrastructure")
+    missing = ("--pd-service", "PNONE", "--incident-type", "storage")
+    do.refused(4, "integration service-mapping add", "prod-pd", *missing)
     listed = do("integration service-mapping list", "prod-pd")["items"]
     assert [one["pd_service"] for one in listed] == [service]
     assert "infrastructure" in do.reads("integration service-mapping list", "prod-pd")

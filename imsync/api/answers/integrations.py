@@ -210,10 +210,14 @@ class ChangedMap(_Map, Changed):
 
 
 class ServiceMapping(TypedDict):
-    """Incidents of this service come in as this type, and those of this type go there."""
+    """Incidents of this service come in as this type, and those of this type go there.
+
+    `service_name` null: nobody has asked what it is called.
+    """
 
     id: str
     pd_service: str
+    service_name: str | None
     incident_type: str
     created_at: str
 

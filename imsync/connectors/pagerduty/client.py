@@ -330,6 +330,7 @@ _WHERE: Final = {
     Kind.USER: ("users", "email"),
     Kind.ESCALATION_POLICY: ("escalation_policies", "name"),
     Kind.SCHEDULE: ("schedules", "name"),
+    Kind.SERVICE: ("services", "name"),
 }
 
 
