@@ -1,15 +1,16 @@
 """/integrations/{i}/drift: what no webhook told of; looked for now, past the brake if need be."""
 
-from typing import Any
-
 from aiohttp import web
 
 from imsync.api import shapes
+from imsync.api.answers.drift import Drift
 from imsync.api.bodies import DriftAnswer, read
 from imsync.api.context import context_of
 from imsync.errors import Clash
 from imsync.store import drift, integrations
 from imsync.store.database import Connection
+from imsync.store.drift import Brake
+from imsync.store.integrations import Integration
 
 
 async def show(request: web.Request) -> web.Response:
@@ -18,7 +19,10 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def look(request: web.Request) -> web.Response:
-    """Sweep now: 202, and GET tells when it is over. `accept` lets a stopped sweep go ahead."""
+    """Sweep now: 202, and GET tells of the `sweep` until it is over.
+
+    `accept` lets a stopped sweep go ahead.
+    """
     context, name = context_of(request), request.match_info["name"]
     body = await read(request, DriftAnswer) if request.can_read_body else DriftAnswer()
     integration = await context.db.read(integrations.named, name)
@@ -28,28 +32,21 @@ async def look(request: web.Request) -> web.Response:
             f"{integration.slug} is not at work: it is disabled, or has no token",
             hint=f"see `im integration get {integration.slug}`",
         )
-    crew.drift.accepted = body.accept
-    crew.drift.bell.ring()
+    crew.drift.ask_for_sweep(accept=body.accept)
     return shapes.answer(await _shape(request), status=202)
 
 
-async def _shape(request: web.Request) -> shapes.Shape:
+async def _shape(request: web.Request) -> Drift:
     context = context_of(request)
-    found = await context.db.read(drift_of, request.match_info["name"])
-    return shapes.with_times(found)
-
-
-# Units of work.
-
-
-def drift_of(conn: Connection, name: str) -> dict[str, Any]:
-    integration = integrations.named(conn, name)
-    braked = drift.braked(conn, integration.id)
+    integration, braked = await context.db.read(found_by_looking, request.match_info["name"])
+    crew = context.fleet.crew(integration.id)
+    sweep = crew.drift.sweep if crew else None
     return {
         "integration": integration.slug,
         "healed": integration.drift_healed,
-        "last_sweep_at": integration.last_sweep_at,
-        "log_read_to_at": integration.log_read_to,
+        "open_there": integration.open_there,
+        "last_sweep_at": shapes.time(integration.last_sweep_at),
+        "log_read_to_at": shapes.time(integration.log_read_to),
         "stopped": None
         if braked is None
         else {
@@ -57,4 +54,22 @@ def drift_of(conn: Connection, name: str) -> dict[str, Any]:
             "would_change": braked.would_change,
             "met": braked.met,
         },
+        "sweep": None
+        if sweep is None
+        else {
+            "state": sweep.state,
+            "met": sweep.met,
+            "mended": sweep.drifted,
+            "taken_in": sweep.taken_in,
+            "because": sweep.because,
+            "ended_at": shapes.time(sweep.ended_at),
+        },
     }
+
+
+# Units of work.
+
+
+def found_by_looking(conn: Connection, name: str) -> tuple[Integration, Brake | None]:
+    integration = integrations.named(conn, name)
+    return integration, drift.braked(conn, integration.id)

@@ -6,6 +6,7 @@ from imsync.cli.client import Daemon
 from imsync.cli.options import command
 from imsync.cli.output import Output
 from imsync.cli.table import facts
+from imsync.cli.working import working
 
 
 @command("backup")
@@ -16,5 +17,6 @@ async def backup(daemon: Daemon, /, file: str) -> Output:
     \b
     im backup /var/backups/imsync.db
     """
-    made = await daemon.post("backup", body={"path": file})
+    async with working("copying the database"):
+        made = await daemon.post("backup", body={"path": file})
     return Output(made, [facts(made, "path", "bytes", "at")])

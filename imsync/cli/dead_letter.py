@@ -10,6 +10,7 @@ from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command, limit, yes
 from imsync.cli.output import REFUSED, Output, how_many
 from imsync.cli.table import Table, ago, cell, facts, prose
+from imsync.cli.working import working
 from imsync.errors import NotFound
 
 ALL = "all"
@@ -67,7 +68,11 @@ async def letters(daemon: Daemon, /, integration: str, which: str) -> list[Json]
 
 
 async def send_again(daemon: Daemon, /, found: list[Json], *, one: bool) -> Output:
-    answers = [await daemon.post("dead-letters", str(each["id"]), "retry") for each in found]
+    answers = []
+    async with working("trying again") as work:
+        for each in found:
+            answers.append(await daemon.post("dead-letters", str(each["id"]), "retry"))
+            work.tell(len(answers), len(found))
     text = [f"{cell(each['id'])} will be tried again" for each in found]
     return Output(answers[0] if one else _items(answers), ["\n".join(text)], note=_none(found))
 
@@ -78,8 +83,10 @@ async def throw_away(daemon: Daemon, /, found: list[Json], *, one: bool, yes: bo
     what = f"the dead letter {cell(found[0]['id'])}" if one else f"all dead letters ({len(found)})"
     if not agreed(f"Discard {what}, for good?", yes=yes):
         return Output({"deleted": False}, [], note="nothing discarded", status=REFUSED)
-    for letter in found:
-        await daemon.delete("dead-letters", str(letter["id"]))
+    async with working("discarding") as work:
+        for done, letter in enumerate(found, 1):
+            await daemon.delete("dead-letters", str(letter["id"]))
+            work.tell(done, len(found))
     gone = [{"id": letter["id"], "deleted": True} for letter in found]
     text = [f"discarded {cell(letter['id'])}" for letter in found]
     return Output(gone[0] if one else _items(gone), ["\n".join(text)])

@@ -1,12 +1,19 @@
-"""`im integration drift`: what no webhook told of, and the brake."""
+"""`im integration drift`: what no webhook told of, a sweep for it, and the brake."""
+
+import asyncio
 
 import asyncclick as click
 
 from imsync.cli.ask import agreed
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command, yes
-from imsync.cli.output import REFUSED, Output
-from imsync.cli.table import Block, cell, facts, when
+from imsync.cli.output import DONE, REFUSED, UNHEALTHY, Output
+from imsync.cli.table import Block, cell, facts, harmless, when
+from imsync.cli.working import working
+from imsync.errors import UserError
+
+_PAUSE = 0.2
+"""Seconds between looks at how far a sweep is."""
 
 
 @command("drift")
@@ -16,8 +23,9 @@ from imsync.cli.table import Block, cell, facts, when
 async def drift(daemon: Daemon, /, integration: str, now: bool, yes: bool) -> Output:
     """Show what was found by looking, and whether a sweep was stopped; look now with --now.
 
-    A sweep that would change very much at once is stopped: another account, or nonsense,
-    would look just like it. --now lets it go ahead, and asks first.
+    --now waits until everything has been looked at, and exits 5 if that came to no good
+    end. A sweep that would change very much at once is stopped: another account, or
+    nonsense, would look just like it. --now then asks, and lets it go ahead.
 
     \b
     im integration drift prod-pd
@@ -25,18 +33,51 @@ async def drift(daemon: Daemon, /, integration: str, now: bool, yes: bool) -> Ou
     """
     found = await daemon.get("integrations", integration, "drift")
     if not now:
-        return shown(found)
+        return Output(found, shown(found))
     stopped = found.get("stopped")
     if isinstance(stopped, dict):
         question = f"Change {cell(stopped.get('would_change'))} incidents at once?"
         if not agreed(question, yes=yes):
             return Output(found, [], note="nothing was changed", status=REFUSED)
     body = {"accept": isinstance(stopped, dict)}
-    asked = await daemon.post("integrations", integration, "drift", body=body)
-    return Output(asked, shown(asked).text, note="looking now")
+    await daemon.post("integrations", integration, "drift", body=body)
+    found = await swept(daemon, integration)
+    well = _sweep(found).get("state") == "done"
+    return Output(found, [outcome(found), *shown(found)], status=DONE if well else UNHEALTHY)
 
 
-def shown(found: Json) -> Output:
+async def swept(daemon: Daemon, integration: str) -> Json:
+    """Wait for the sweep that was asked for, or is under way. Raises UserError if there is none."""
+    async with working(f"looking at {integration}") as work:
+        while True:
+            found = await daemon.get("integrations", integration, "drift")
+            sweep = _sweep(found)
+            if not sweep:
+                raise UserError(
+                    f"{integration} was taken from work meanwhile",
+                    hint=f"see `im integration get {integration}`",
+                )
+            if sweep.get("state") not in ("waiting", "running"):
+                return found
+            work.tell(int(sweep.get("met") or 0), found.get("open_there"))
+            await asyncio.sleep(_PAUSE)
+
+
+def outcome(found: Json) -> str:
+    """What came of the sweep, in a line."""
+    sweep = _sweep(found)
+    if because := sweep.get("because"):
+        what = "nothing was changed" if sweep.get("state") == "stopped" else "it is tried again"
+        return harmless(f"the sweep came to no end: {because}; {what}")
+    told = f"looked at {counted(sweep.get('met'))}: {cell(sweep.get('mended'))} mended"
+    return f"{told}, {cell(sweep['taken_in'])} taken in" if sweep.get("taken_in") else told
+
+
+def counted(count: object) -> str:
+    return "1 incident" if count == 1 else f"{cell(count)} incidents"
+
+
+def shown(found: Json) -> list[Block]:
     text: list[Block] = [facts(found, "integration", "healed", "last_sweep_at", "log_read_to_at")]
     stopped = found.get("stopped")
     if isinstance(stopped, dict):
@@ -45,4 +86,9 @@ def shown(found: Json) -> Output:
             f" {cell(stopped.get('would_change'))} of {cell(stopped.get('met'))} incidents;"
             f" `im integration drift {cell(found.get('integration'))} --now` lets it go ahead"
         )
-    return Output(found, text)
+    return text
+
+
+def _sweep(found: Json) -> Json:
+    sweep = found.get("sweep")
+    return sweep if isinstance(sweep, dict) else {}

@@ -9,6 +9,7 @@ from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command, limit
 from imsync.cli.output import DONE, UNHEALTHY, Output, how_many
 from imsync.cli.table import Block, Table, ago, cell, facts, harmless, table
+from imsync.cli.working import working
 
 
 @command("test")
@@ -19,7 +20,8 @@ async def test(daemon: Daemon, /, integration: str) -> Output:
     \b
     im integration test prod-pd
     """
-    found = await daemon.post("integrations", integration, "test")
+    async with working(f"testing {integration}"):
+        found = await daemon.post("integrations", integration, "test")
     checks = _things(found.get("checks"))
     rows = [
         ["ok" if check.get("ok") else "FAILED", cell(check.get("name")), cell(check.get("detail"))]

@@ -1,10 +1,12 @@
 """`im integration`: the connections to external accounts, as they are configured."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import asyncclick as click
 
+from imsync.cli import drift
 from imsync.cli.ask import agreed
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import (
@@ -93,17 +95,30 @@ async def configure(
             raise click.UsageError("A new integration changes nothing yet: there is no plan of it.")
         if "name" not in body:
             raise click.UsageError("Which one? Name the INTEGRATION, or create one with --name.")
-        return describe(await daemon.post("integrations", body=as_new(body)))
+        return await imported(
+            daemon, describe(await daemon.post("integrations", body=as_new(body)))
+        )
     if not body:
         raise click.UsageError("Nothing to change: give at least one option.")
     try:
         found = await daemon.patch("integrations", integration, body=body, query=query)
-        return changed(found, describe)
     except NotFound:
         new = as_new(body, called=integration)
         if "name" not in body or integration not in (new["name"], new.get("slug")):
             raise
-        return describe(await daemon.post("integrations", body=new))
+        return await imported(daemon, describe(await daemon.post("integrations", body=new)))
+    output = changed(found, describe)
+    return output if dry_run or "import_open" not in body else await imported(daemon, output)
+
+
+async def imported(daemon: Daemon, output: Output) -> Output:
+    """Wait until what is open there already has been taken in, where it is to be."""
+    found = output.data
+    if found.get("import_open") not in ("all", "mapped") or found.get("state") != "active":
+        return output
+    looked = await drift.swept(daemon, str(found["slug"]))
+    note = f"what is open there already: {drift.outcome(looked)}"
+    return replace(output, note=" ".join(filter(None, (note, output.note))))
 
 
 def settings_of(secrets: Json, settings: Json) -> Json:

@@ -1,6 +1,6 @@
 """Blocks on a terminal: fitted to its width, and in colour where colour is wanted.
 
-Imported only when standard output is a terminal: rich is slow to load. It obeys
+Imported only when there is a terminal: rich is slow to load. It obeys
 NO_COLOR and TERM by itself.
 """
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -47,6 +48,19 @@ def show(blocks: Sequence[Block], *, console: Console | None = None) -> None:
         if number:
             console.print()
         console.print(drawn, soft_wrap=isinstance(block, Verbatim))
+
+
+def bar() -> Progress:
+    """What shows how far long work is; it leaves nothing behind. On standard error."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:,.0f}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
 
 
 def show_line(line: Line, *, console: Console | None = None) -> None:

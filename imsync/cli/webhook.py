@@ -6,6 +6,7 @@ from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command, given
 from imsync.cli.output import DONE, UNHEALTHY, Output
 from imsync.cli.table import Block, cell, facts, harmless, when
+from imsync.cli.working import working
 
 public_url = click.option(
     "--public-url", metavar="URL", help="How PagerDuty reaches the daemon. [its `public_url`]"
@@ -73,7 +74,8 @@ async def ping(daemon: Daemon, /, integration: str) -> Output:
     \b
     im integration webhook ping prod-pd
     """
-    found = await daemon.post("integrations", integration, "webhook", "ping")
+    async with working("waiting for a ping"):
+        found = await daemon.post("integrations", integration, "webhook", "ping")
     said = [harmless(str(found.get("detail") or ""))]
     if found.get("hint"):
         said.append(harmless(f"hint: {found['hint']}"))

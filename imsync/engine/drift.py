@@ -8,7 +8,7 @@ starts or the bell rings, for then there was a gap. Both keep to a share of the 
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -22,6 +22,8 @@ from imsync.engine.limiter import Limiter
 from imsync.engine.log_feed import Told
 from imsync.engine.sweeping import (
     Met,
+    Sweep,
+    SweepState,
     apply,
     decide,
     let_go,
@@ -43,6 +45,14 @@ _SINGLY = 20
 """So many edited incidents are fetched one by one; more are found by listing what is open."""
 
 
+class _Unfinished(Exception):
+    """Nothing went wrong, and yet the sweep comes to no good end."""
+
+    def __init__(self, state: SweepState, because: str) -> None:
+        super().__init__(because)
+        self.state = state
+
+
 @dataclass(slots=True)
 class Drift:
     """The loop that polls and sweeps one integration. `owed` is called after each look."""
@@ -54,6 +64,15 @@ class Drift:
     interval: float  # seconds between polls
     sweep_interval: float  # seconds between sweeps
     accepted: bool = False  # a person has said that the next sweep may change very much
+    sweep: Sweep = field(default_factory=Sweep)  # waited for, else under way, else the last
+    _current: Sweep | None = None  # the one under way
+
+    def ask_for_sweep(self, *, accept: bool) -> None:
+        """Have a sweep made that begins after now. `accept`: it may change very much."""
+        self.accepted = accept
+        if self.sweep.state is not SweepState.WAITING:
+            self.sweep = Sweep()
+        self.bell.ring()
 
     async def run(self) -> None:
         gap = True
@@ -66,26 +85,50 @@ class Drift:
 
         False if it could not be finished; the next one tries again.
         """
-        account = self.account
+        self._current = self._begin() if whole else None
+        state, because = await self._outcome(whole=whole)
+        if self._current is not None:
+            self._current.end(state, because, now=self.account.now())
+        if state is SweepState.DONE:
+            self.owed()
+        return state is SweepState.DONE
+
+    def _begin(self) -> Sweep:
+        """The sweep that somebody waits for begins, or one that nobody has asked for."""
+        if self.sweep.state is not SweepState.WAITING:
+            self.sweep = Sweep()
+        self.sweep.state = SweepState.RUNNING
+        return self.sweep
+
+    async def _outcome(self, *, whole: bool) -> tuple[SweepState, str]:
+        """How a step ended, and why."""
+        account, slug = self.account, self.account.integration.slug
         try:
-            if await account.suspended():
-                if not await self.resume():
-                    return False
-                whole = True
-            await account.db.run(let_go, account.id, now=account.now())
-            await self.settle()
-            whole = whole or await self.is_due()
-            if not await self.look(whole=whole):
-                return False
-            await self.read_names()
+            await self._step(whole=whole)
         except Unauthorized as error:
             await account.suspend(error)
-            return False
+            return SweepState.FAILED, f"{error}; {error.hint}" if error.hint else str(error)
         except ExternalError as error:
-            log.warning("%s: the sweep stopped: %s", account.integration.slug, error)
-            return False
-        self.owed()
-        return True
+            log.warning("%s: the sweep stopped: %s", slug, error)
+            return SweepState.FAILED, str(error)
+        except _Unfinished as error:
+            return error.state, str(error)
+        return SweepState.DONE, ""
+
+    async def _step(self, *, whole: bool) -> None:
+        """Raises ExternalError and _Unfinished."""
+        account = self.account
+        if await account.suspended():
+            if not await self.resume():
+                raise _Unfinished(SweepState.FAILED, "it is suspended, and its test does not pass")
+            whole = True
+        await account.db.run(let_go, account.id, now=account.now())
+        await self.settle()
+        whole = whole or await self.is_due()
+        if whole and self._current is None:
+            self._current = self._begin()
+        await self.look(whole=whole)
+        await self.read_names()
 
     async def is_due(self) -> bool:
         """Whether the last sweep is long enough ago; one that was stopped was none."""
@@ -118,12 +161,12 @@ class Drift:
             else:
                 await account.db.run(decide, [link_id], now=account.now())
 
-    async def look(self, *, whole: bool) -> bool:
+    async def look(self, *, whole: bool) -> None:
         """Look at what was edited, or (`whole`) at all that is open on either side too.
 
-        False when a sweep would change very much: nothing was decided then.
+        Raises _Unfinished when a sweep would change very much: nothing was decided then.
         """
-        account = self.account
+        account, sweep, accepted = self.account, self._current, self.accepted
         await (account.load_priorities() if whole else account.get_ready())
         read_to = account.now()
         told = await self.read_log()
@@ -131,7 +174,7 @@ class Drift:
         found = await self.list_open() if listed else []
         more = await self.fetch(told, {one.external_id for one in found}, whole=listed)
         snapshots = await self.dated([*found, *more], told)
-        if listed and not self.accepted and len(snapshots) > brake.FEW:
+        if listed and not accepted and len(snapshots) > brake.FEW:
             would = await account.db.run(
                 rehearsed, account.id, snapshots, told.incidents, now=account.now()
             )
@@ -139,15 +182,18 @@ class Drift:
                 await account.db.run(stop, account.id, would, len(snapshots), now=account.now())
                 slug = account.integration.slug
                 log.error("%s: stopped: a sweep would change %d incidents", slug, would.drifted)
-                return False
+                because = f"it would change {would.drifted} of {len(snapshots)} incidents at once"
+                raise _Unfinished(SweepState.STOPPED, because)
         met = Met()
         for start in range(0, len(snapshots), _AT_ONCE):
             part = snapshots[start : start + _AT_ONCE]
             met += await account.db.run(apply, account.id, part, told.incidents, now=account.now())
+            if sweep is not None:
+                sweep.drifted, sweep.taken_in = met.drifted, met.taken_in
         over = partial(swept, open_there=len(found)) if listed else polled
         await account.db.run(over, account.id, met, read_to=read_to, now=account.now())
-        self.accepted = False
-        return True
+        if accepted:
+            self.accepted = False
 
     async def read_log(self) -> Told:
         """Learn who edited what since the log was last read."""
@@ -168,8 +214,13 @@ class Drift:
         while start is not None:
             page = await self.ask(lambda at=start: connector.list_open(at))  # type: ignore[misc]
             found += page.items
+            self._has_met(len(page.items))
             start = page.next
         return found
+
+    def _has_met(self, more: int) -> None:
+        if self._current is not None:
+            self._current.met += more
 
     async def fetch(self, told: Told, met: set[str], *, whole: bool) -> list[Snapshot]:
         """Look singly at what was edited, or (`whole`) is believed open, and is not yet met."""
@@ -182,6 +233,7 @@ class Drift:
                 continue
             try:
                 found.append(await self.ask(lambda id_=external_id: connector.fetch(id_)))  # type: ignore[misc]
+                self._has_met(1)
             except Gone as error:
                 if link is not None:
                     because = str(error)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from imsync.connectors.base import LOOKED_UP, Kind, Snapshot
@@ -80,13 +81,40 @@ def decide(conn: Connection, link_ids: Iterable[int], *, now: Instant) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """Of all that a sweep met: how many links had drifted, and how many edited ones it left."""
+    """Of all that a sweep met: how many links had drifted, how many edited ones it left, and
+    how many incidents it took in."""
 
     drifted: int = 0
     left: int = 0
+    taken_in: int = 0
 
     def __add__(self, other: "Met") -> "Met":
-        return Met(self.drifted + other.drifted, self.left + other.left)
+        return Met(
+            self.drifted + other.drifted, self.left + other.left, self.taken_in + other.taken_in
+        )
+
+
+class SweepState(StrEnum):
+    WAITING = "waiting"  # asked for; it begins when the look under way is over
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"  # by the brake: nothing was changed
+    FAILED = "failed"  # it is tried again
+
+
+@dataclass(slots=True)
+class Sweep:
+    """How a sweep goes, for whoever waits for it. It is gone with the process."""
+
+    state: SweepState = SweepState.WAITING
+    ended_at: Instant | None = None
+    met: int = 0  # incidents that were looked at so far
+    drifted: int = 0  # of these, how many had changed with nobody telling
+    taken_in: int = 0  # ... and how many had not been here
+    because: str = ""  # why it failed, or was stopped
+
+    def end(self, state: SweepState, because: str = "", *, now: Instant) -> None:
+        self.state, self.because, self.ended_at = state, because, now
 
 
 def apply(
@@ -102,11 +130,12 @@ def apply(
     A link with a write under way is left alone: the write's own look sees more.
     """
     integration = integrations.get(conn, integration_id)
-    drifted = left = 0
+    drifted = left = taken_in = 0
     for snapshot in snapshots:
         link = links.to(conn, integration_id, snapshot.external_id)
         if link is None:
             inbound.unlinked(conn, integration, snapshot, appeared=False, by=None, now=now)
+            taken_in += links.to(conn, integration_id, snapshot.external_id) is not None
             continue
         owed = outbox.owed(conn, link.id)
         if "sending" in owed.values() or writes.unsettled(conn, link.id):
@@ -120,7 +149,7 @@ def apply(
             if getattr(decision, "verdict", None) in (Verdict.ADOPT, Verdict.PUSH)
         }
         drifted += bool(moving - owed.keys())
-    return Met(drifted, left)
+    return Met(drifted, left, taken_in)
 
 
 def rehearsed(

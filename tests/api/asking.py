@@ -151,6 +151,7 @@ class House:
     db: Database
     clock: Clock
     feed: Feed
+    fleet: Fleet
 
 
 class Nowhere(AbstractResolver):
@@ -192,7 +193,7 @@ async def house_of(path: Path | str = ":memory:") -> AsyncIterator[House]:
         server = TestServer(app.make(context))
         await server.start_server()
         try:
-            yield House(Api(session, server), db, clock, context.feed)
+            yield House(Api(session, server), db, clock, context.feed, fleet)
         finally:
             await server.close()
             await fleet.stop()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from imsync.connectors.base import Page
 from imsync.core import brake
 from imsync.core.fields import Field
 from imsync.engine import configure
@@ -174,3 +175,59 @@ async def test_what_a_late_delivery_declares_is_looked_at_by_the_next_poll(town:
     requests = town.sandbox.requests
     assert await town.crew.drift.step()
     assert town.sandbox.requests == requests + 1, "looked at once"
+
+
+# What is told to whoever waits for a sweep.
+
+
+async def test_a_sweep_that_was_asked_for_tells_what_it_found(calm: Town) -> None:
+    drift_ = calm.crew.drift
+    await calm.act(2, title="Second, renamed")
+    external_id = await calm.trigger("Nobody told us")
+    drift_.ask_for_sweep(accept=False)
+    asked = drift_.sweep
+    assert (asked.state, asked.ended_at) == ("waiting", None)
+    drift_.ask_for_sweep(accept=False)
+    assert drift_.sweep is asked, "one sweep answers both who asked"
+    assert await drift_.step(whole=True)
+    assert drift_.sweep is asked
+    assert (asked.state, asked.met, asked.drifted, asked.taken_in) == ("done", 3, 1, 1)
+    assert asked.ended_at is not None
+    assert await calm.external_id(3) == external_id
+    assert await drift_.step()
+    assert drift_.sweep is asked, "a poll is no sweep"
+
+
+async def test_a_sweep_that_fails_says_why(calm: Town) -> None:
+    calm.crew.drift.ask_for_sweep(accept=False)
+    calm.sandbox.faults.api_error = 1.0
+    assert not await calm.crew.drift.step(whole=True)
+    failed = calm.crew.drift.sweep
+    assert failed.state == "failed"
+    assert failed.because == "GET /priorities: 500 Internal Error (2000)"
+
+
+async def test_a_sweep_of_a_suspended_integration_fails_and_says_so(calm: Town) -> None:
+    await calm.token("wrong")
+    assert not await calm.crew.drift.step(whole=True)
+    assert "401 Authentication failed" in calm.crew.drift.sweep.because
+    assert not await calm.crew.drift.step(whole=True)
+    assert calm.crew.drift.sweep.because == "it is suspended, and its test does not pass"
+
+
+async def test_what_is_accepted_while_a_sweep_is_under_way_is_the_next_one(
+    calm: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drift_, connector = calm.crew.drift, calm.crew.account.connector
+    list_open = connector.list_open
+
+    async def meanwhile(start: int = 0) -> Page:
+        drift_.ask_for_sweep(accept=True)
+        return await list_open(start)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connector, "list_open", meanwhile)
+        assert await drift_.step(whole=True)
+    assert (drift_.sweep.state, drift_.accepted) == ("waiting", True)
+    assert await drift_.step(whole=True)
+    assert (drift_.sweep.state, drift_.accepted) == ("done", False)

@@ -173,7 +173,7 @@ def integration(do: Person, world: World) -> None:
     maps(do)
     services(do, world)
     assert do("integration drift", "prod-pd")["stopped"] is None
-    assert do("integration drift", "prod-pd", "--now")["integration"] == "prod-pd"
+    assert do("integration drift", "prod-pd", "--now")["sweep"]["state"] == "done"
     assert do("integration test", "prod-pd")["healthy"] is True
     (link,) = do("integration links", "prod-pd")["items"]
     assert (link["incident"], link["external_id"]) == ("INC-1", world.external_id())
