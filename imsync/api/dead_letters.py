@@ -20,5 +20,6 @@ async def retry(request: web.Request) -> web.Response:
 async def discard(request: web.Request) -> web.Response:
     """Let it go. Its field stands as it is until either side changes."""
     number = dead_letters.number_of(request.match_info["id"])
-    await context_of(request).db.run(answers.discard, number)
+    context = context_of(request)
+    await context.db.run(answers.discard, number, now=context.now())
     return web.Response(status=204)

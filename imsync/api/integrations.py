@@ -104,7 +104,7 @@ async def delete(request: web.Request) -> web.Response:
     await context.fleet.dismiss(integration.id)
     if integration.token is not None:
         await installing.uninstall(context.fleet.assemble(integration).account)
-    id_ = await context.db.run(configure.delete, integration.id)
+    id_ = await context.db.run(configure.delete, integration.id, now=context.now())
     await context.fleet.refresh(id_)
     return web.Response(status=204)
 

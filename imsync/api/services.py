@@ -44,9 +44,10 @@ async def add(request: web.Request) -> web.Response:
 async def remove(request: web.Request) -> web.Response:
     """Take a mapping back. Answers what it was."""
     name, number = request.match_info["name"], services.number_of(request.match_info["id"])
+    now = context_of(request).now()
 
     def work(conn: Connection) -> Mapping:
-        return mappings.remove(conn, integrations.named(conn, name), number)
+        return mappings.remove(conn, integrations.named(conn, name), number, now=now)
 
     changed = await plans.change(request, name, work)
     return changed.answer(_shape(changed.result))

@@ -38,7 +38,10 @@ def line(event: Json, *, today: date) -> Line:
     )
 
 
-_ALARMS = {"conflict.opened", "dead_letter.created", "integration.suspended"}
+_ALARMS = {
+    *("conflict.opened", "dead_letter.created", "integration.suspended", "drift.stopped"),
+    *("subscription.disabled", "subscription.deleted"),
+}
 
 
 def _at(value: object, *, today: date) -> str:
@@ -90,6 +93,34 @@ def _buried(data: Json) -> str:
     return f"{cell(data.get('dead_letter'))} given up: {cell(what)}: {cell(data.get('message'))}"
 
 
+def _ended(said: str) -> Callable[[Json], str]:
+    def told(data: Json) -> str:
+        what = " ".join(filter(None, [str(data.get("direction")), data.get("field") or ""]))
+        return f"{cell(data.get('dead_letter'))} {said}: {cell(what)}"
+
+    return told
+
+
+def _configured(data: Json) -> str:
+    old, new = data.get("old"), data.get("new")
+    if old is None and new is None:
+        return f"{cell(data.get('setting'))} is another"
+    return f"{cell(data.get('setting'))}: {cell(new)} (was {cell(old)})"
+
+
+def _subscription(said: str) -> Callable[[Json], str]:
+    def told(data: Json) -> str:
+        because = f": {cell(data['because'])}" if data.get("because") else ""
+        return f"webhook subscription {cell(data.get('subscription'))} {said}{because}"
+
+    return told
+
+
+def _braked(data: Json) -> str:
+    would = f"{cell(data.get('would_change'))} of {cell(data.get('met'))} incidents"
+    return f"drift: a sweep was stopped, for it would change {would}"
+
+
 def _field(data: Json) -> str:
     return cell(data.get("field"))
 
@@ -109,7 +140,18 @@ _SAYS: dict[str, Callable[[Json], str]] = {
     "conflict.updated": _conflict("edited on"),
     "conflict.decided": _decided,
     "dead_letter.created": _buried,
+    "dead_letter.retried": _ended("is tried again"),
+    "dead_letter.discarded": _ended("let go"),
+    "integration.created": lambda data: f"configured: {cell(data.get('name'))}",
+    "integration.changed": _configured,
+    "integration.deleted": lambda data: f"deleted: {cell(data.get('name'))}",
     "integration.suspended": lambda data: f"suspended: {cell(data.get('because'))}",
     "integration.resumed": lambda _: "resumed: the account lets us work again",
+    "subscription.installed": _subscription("installed"),
+    "subscription.disabled": _subscription("delivers nothing"),
+    "subscription.enabled": _subscription("delivers again"),
+    "subscription.deleted": _subscription("was deleted there"),
     "drift.healed": _healed,
+    "drift.stopped": _braked,
+    "drift.released": lambda _: "drift: a sweep went ahead again",
 }

@@ -182,7 +182,7 @@ def unlink(
             links.set_because(conn, link.id, Field(what), said)
     outbox.forget(conn, link.id)
     writes.give_up(conn, link.id)
-    dead_letters.discard_outbound(conn, link.id)
+    dead_letters.discard_outbound(conn, link.id, now=now)
     for field in conflicts.held(conn, link.id):
         because = f"{said}: both sides keep what they have"
         conflicts.close(

@@ -96,10 +96,10 @@ def change(
     return changed
 
 
-def delete(conn: Connection, name: str) -> str:
+def delete(conn: Connection, name: str, *, now: Instant) -> str:
     """Forget an integration and its links; incidents stay on both sides. Its id."""
     id_ = integrations.named(conn, name).id
-    integrations.delete(conn, id_)
+    integrations.delete(conn, id_, now=now)
     return id_
 
 

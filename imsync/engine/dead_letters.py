@@ -14,8 +14,7 @@ def retry(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
 
     The letter goes; if it fails again, there will be another.
     """
-    letter = dead_letters.get(conn, id_)
-    dead_letters.discard(conn, id_)
+    letter = dead_letters.retry(conn, id_, now=now)
     if letter.inbox_id is not None:
         inbox.revive(conn, letter.inbox_id, now=now)
     elif letter.link_id is not None and letter.field and outbox.note_of(letter.field):
@@ -29,8 +28,6 @@ def retry(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
     return letter
 
 
-def discard(conn: Connection, id_: int) -> DeadLetter:
+def discard(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
     """Let it go. Its field stands as it is until either side changes. Raises NotFound."""
-    letter = dead_letters.get(conn, id_)
-    dead_letters.discard(conn, id_)
-    return letter
+    return dead_letters.discard(conn, id_, now=now)

@@ -35,7 +35,7 @@ def set_map(
             f"the {name} map would not come out even: {why}",
             hint="whatever is written must read back as what was meant: say both ways",
         )
-    value_maps.replace(conn, integration.id, name, Pairs(out, back))
+    value_maps.replace(conn, integration.id, name, Pairs(out, back), now=now)
     decide_anew(conn, integration.id, now=now, fields=[field])
 
 

@@ -26,7 +26,7 @@ def set_rule(
                     hint=f"`im integration field-ownership delete {slug} {field}`,"
                     " or leave --strict out here",
                 )
-    integrations.set_rule(conn, integration.id, field, rule)
+    integrations.set_rule(conn, integration.id, field, rule, now=now)
     decide_anew(conn, integration.id, now=now, fields=[field])
 
 
@@ -38,7 +38,7 @@ def delete_rule(conn: Connection, integration: Integration, field: Field, *, now
             f"{integration.slug} has no rule of its own for {field}",
             hint=f"it is owned by its default owner, {default}",
         )
-    integrations.delete_rule(conn, integration.id, field)
+    integrations.delete_rule(conn, integration.id, field, now=now)
     decide_anew(conn, integration.id, now=now, fields=[field])
     return Rule(DEFAULT_OWNER[field])
 

@@ -18,10 +18,12 @@ from imsync.store.services import Mapping
 async def find(account: Account, service: str) -> str:
     """The id of the service there that has that id or name.
 
-    Raises NotFound, listing what there is, and ExternalError.
+    Raises NotFound, listing what there is, UserError, and ExternalError.
     """
+    if not service.strip():
+        raise _says_nothing()
     try:
-        return await lookup.find(account, Kind.SERVICE, service)
+        return await lookup.find(account, Kind.SERVICE, service.strip())
     except ExternalError as error:
         unchecked = "`--unchecked` keeps the mapping without asking whether there is such a service"
         error.hint = f"{error.hint}; {unchecked}" if error.hint else unchecked
@@ -42,19 +44,23 @@ def add(
     """Map a service to a type, and create there what has waited for one. Raises UserError."""
     service_id, incident_type = service_id.strip(), incident_type.strip()
     if not service_id or not incident_type:
-        raise UserError("a mapping needs a service's id and an incident type")
+        raise _says_nothing()
     mapping = services.put(conn, integration.id, service_id, incident_type, now=now)
     linking.end_waiting(conn, integration, now=now)
     return mapping
 
 
-def remove(conn: Connection, integration: Integration, id_: int) -> Mapping:
+def remove(conn: Connection, integration: Integration, id_: int, *, now: Instant) -> Mapping:
     """Take a mapping back: what is linked stays linked. Raises NotFound."""
     for mapping in services.every(conn, integration.id):
         if mapping.id == id_:
-            services.remove(conn, integration.id, id_)
+            services.remove(conn, integration.id, id_, now=now)
             return mapping
     raise NotFound(
         f"{integration.slug} has no service mapping {services.public_id(id_)}",
         hint=f"see `im integration service-mapping list {integration.slug}`",
     )
+
+
+def _says_nothing() -> UserError:
+    return UserError("a mapping needs a service's id and an incident type")

@@ -99,7 +99,7 @@ def _land(conn: Connection, found: Arrived, *, now: Instant) -> None:
     writes.landed(conn, write.id, found.at)
     if state.blocked is not None:
         links.set_blocked(conn, write.link_id, write.field, None)
-        dead_letters.discard_outbound(conn, write.link_id, write.field)
+        dead_letters.discard_outbound(conn, write.link_id, write.field, now=now)
     if state.seen is None or found.at >= state.seen.as_of:
         agree(conn, write, write.value, as_of=found.at)
         remark = "Nobody answered when it was written; the log there says that it arrived."

@@ -200,7 +200,7 @@ def swept(
     """All that is open there was looked at too."""
     polled(conn, integration_id, met, read_to=read_to, now=now)
     integrations.note_sweep(conn, integration_id, now, open_there=open_there)
-    drift.release(conn, integration_id)
+    drift.release(conn, integration_id, now=now)
 
 
 def stop(conn: Connection, integration_id: str, would: Met, met: int, *, now: Instant) -> None:

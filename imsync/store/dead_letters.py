@@ -125,17 +125,45 @@ def get(conn: Connection, id_: int) -> DeadLetter:
     return _dead_letter(row)
 
 
-def discard(conn: Connection, id_: int) -> None:
-    conn.execute("DELETE FROM dead_letters WHERE id = ?", (id_,))
+def discard(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
+    """Let go of one; what it was. Raises NotFound."""
+    return _end(conn, id_, events.Type.DISCARDED, now=now)
 
 
-def discard_outbound(conn: Connection, link_id: int, field: str | None = None) -> None:
+def retry(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
+    """It is about to be tried again, and is dead no more; what it was. Raises NotFound."""
+    return _end(conn, id_, events.Type.RETRIED, now=now)
+
+
+def discard_outbound(
+    conn: Connection, link_id: int, field: str | None = None, *, now: Instant
+) -> None:
     """Let go of whatever (or of this field alone) was to be written over this link."""
-    conn.execute(
-        "DELETE FROM dead_letters WHERE link_id = ?1 AND direction = 'outbound'"
-        " AND (?2 IS NULL OR field = ?2)",
+    rows = conn.execute(
+        "SELECT id FROM dead_letters WHERE link_id = ?1 AND direction = 'outbound'"
+        " AND (?2 IS NULL OR field = ?2) ORDER BY id",
         (link_id, field),
+    ).fetchall()
+    for row in rows:
+        discard(conn, row["id"], now=now)
+
+
+def _end(conn: Connection, id_: int, how: events.Type, *, now: Instant) -> DeadLetter:
+    letter = get(conn, id_)
+    conn.execute("DELETE FROM dead_letters WHERE id = ?", (id_,))
+    events.append(
+        conn,
+        how,
+        {
+            "dead_letter": public_id(id_),
+            "direction": letter.direction,
+            "field": letter.field_name,
+        },
+        at=now,
+        incident_id=letter.incident_id,
+        integration_id=letter.integration_id,
     )
+    return letter
 
 
 _SELECT = (

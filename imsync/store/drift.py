@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from imsync.core.fields import Instant
+from imsync.store import events
 from imsync.store.database import Connection
 
 
@@ -18,6 +19,10 @@ class Brake:
 def brake(
     conn: Connection, integration_id: str, *, would_change: int, met: int, now: Instant
 ) -> None:
+    """Remember a sweep that was stopped; one that goes on being stopped is told of once."""
+    if braked(conn, integration_id) is None:
+        told = {"would_change": would_change, "met": met}
+        events.append(conn, events.Type.STOPPED, told, at=now, integration_id=integration_id)
     conn.execute(
         "INSERT INTO brakes (integration_id, at, would_change, met) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (integration_id) DO UPDATE SET at = excluded.at,"
@@ -26,7 +31,10 @@ def brake(
     )
 
 
-def release(conn: Connection, integration_id: str) -> None:
+def release(conn: Connection, integration_id: str, *, now: Instant) -> None:
+    """A sweep went ahead."""
+    if braked(conn, integration_id) is not None:
+        events.append(conn, events.Type.RELEASED, {}, at=now, integration_id=integration_id)
     conn.execute("DELETE FROM brakes WHERE integration_id = ?", (integration_id,))
 
 

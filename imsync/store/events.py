@@ -38,9 +38,20 @@ class Type(StrEnum):
     UPDATED = "imsync.conflict.updated"
     DECIDED = "imsync.conflict.decided"
     BURIED = "imsync.dead_letter.created"
+    RETRIED = "imsync.dead_letter.retried"
+    DISCARDED = "imsync.dead_letter.discarded"
+    CREATED = "imsync.integration.created"
+    CONFIGURED = "imsync.integration.changed"
+    DELETED = "imsync.integration.deleted"
     SUSPENDED = "imsync.integration.suspended"
     RESUMED = "imsync.integration.resumed"
+    SUBSCRIBED = "imsync.subscription.installed"
+    DISABLED = "imsync.subscription.disabled"
+    ENABLED = "imsync.subscription.enabled"
+    UNSUBSCRIBED = "imsync.subscription.deleted"
     HEALED = "imsync.drift.healed"
+    STOPPED = "imsync.drift.stopped"
+    RELEASED = "imsync.drift.released"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,23 @@ def append_of_link(
         incident_id=link["incident_id"],
         integration_id=link["integration_id"],
     )
+
+
+def append_setting(
+    conn: Connection,
+    integration_id: str,
+    setting: str,
+    old: object,
+    new: object,
+    *,
+    at: Instant,
+    secret: bool = False,
+) -> None:
+    """Add that an integration is configured otherwise, if it is. Of a `secret`, only that it is."""
+    if old != new:
+        old, new = (None, None) if secret else (old, new)
+        told = {"setting": setting, "old": old, "new": new}
+        append(conn, Type.CONFIGURED, told, at=at, integration_id=integration_id)
 
 
 def span(conn: Connection) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Integrations: one configured connection each, with its secrets and its field rules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from sqlite3 import IntegrityError, Row
 from typing import Literal
 
@@ -89,12 +89,15 @@ def create(
         conn.execute(f"INSERT INTO integrations ({names}) VALUES ({marks})", values)
     except IntegrityError:
         raise _taken(settings["slug"]) from None
+    told = {"name": settings["name"]}
+    events.append(conn, events.Type.CREATED, told, at=now, integration_id=id_)
 
 
 def change(conn: Connection, id_: str, settings: Mapping[str, object], *, now: Instant) -> None:
     """Set some of CHANGEABLE. Raises Clash when the slug is taken."""
     if unknown := settings.keys() - CHANGEABLE:
         raise KeyError(f"not changeable: {', '.join(sorted(unknown))}")
+    before = get(conn, id_)
     sets = "".join(f"{name} = :{name}, " for name in settings)
     try:
         conn.execute(
@@ -103,6 +106,10 @@ def change(conn: Connection, id_: str, settings: Mapping[str, object], *, now: I
         )
     except IntegrityError:
         raise _taken(settings["slug"]) from None
+    after = get(conn, id_)
+    for name in settings:
+        was, now_is, secret = getattr(before, name), getattr(after, name), name == "token"
+        events.append_setting(conn, id_, name, was, now_is, at=now, secret=secret)
 
 
 def _taken(slug: object) -> Clash:
@@ -112,7 +119,9 @@ def _taken(slug: object) -> Clash:
     )
 
 
-def delete(conn: Connection, id_: str) -> None:
+def delete(conn: Connection, id_: str, *, now: Instant) -> None:
+    told = {"name": get(conn, id_).name}
+    events.append(conn, events.Type.DELETED, told, at=now, integration_id=id_)
     conn.execute("DELETE FROM integrations WHERE id = ?", (id_,))
 
 
@@ -234,6 +243,8 @@ def secrets(conn: Connection, id_: str) -> list[str]:
 
 def set_secret(conn: Connection, id_: str, secret: str, *, now: Instant) -> None:
     """Let this be the one secret in force: somebody has given it by hand."""
+    before = secrets(conn, id_)
+    events.append_setting(conn, id_, "webhook_secret", before, [secret], at=now, secret=True)
     conn.execute("DELETE FROM webhook_secrets WHERE integration_id = ?", (id_,))
     conn.execute(
         "INSERT INTO webhook_secrets (integration_id, secret, created_at) VALUES (?, ?, ?)",
@@ -289,18 +300,27 @@ def set_rules(conn: Connection, id_: str) -> dict[Field, Rule]:
     }
 
 
-def set_rule(conn: Connection, id_: str, field: Field, rule: Rule) -> None:
+def set_rule(conn: Connection, id_: str, field: Field, rule: Rule, *, now: Instant) -> None:
+    before = rules(conn, id_)[field]
     conn.execute(
         "INSERT INTO field_rules (integration_id, field, owner, priority, strict)"
         " VALUES (?, ?, ?, ?, ?) ON CONFLICT (integration_id, field) DO UPDATE"
         " SET owner = excluded.owner, priority = excluded.priority, strict = excluded.strict",
         (id_, field, rule.owner, rule.priority, int(rule.strict)),
     )
+    _tell_rule(conn, id_, field, before, now=now)
 
 
-def delete_rule(conn: Connection, id_: str, field: Field) -> None:
+def delete_rule(conn: Connection, id_: str, field: Field, *, now: Instant) -> None:
     """Let the default owner have the field again."""
+    before = rules(conn, id_)[field]
     conn.execute("DELETE FROM field_rules WHERE integration_id = ? AND field = ?", (id_, field))
+    _tell_rule(conn, id_, field, before, now=now)
+
+
+def _tell_rule(conn: Connection, id_: str, field: Field, before: Rule, *, now: Instant) -> None:
+    old, new = asdict(before), asdict(rules(conn, id_)[field])
+    events.append_setting(conn, id_, f"field-ownership/{field}", old, new, at=now)
 
 
 def strict_rules(conn: Connection, field: Field) -> dict[str, Rule]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from imsync.core.fields import Instant
 from imsync.errors import NotFound
+from imsync.store import events
 from imsync.store.database import Connection
 
 
@@ -48,6 +49,7 @@ def put(
     conn: Connection, integration_id: str, service_id: str, incident_type: str, *, now: Instant
 ) -> Mapping:
     """Let the service be of this type, whatever it was before."""
+    _tell(conn, integration_id, service_id, incident_type, now=now)
     row = conn.execute(
         "INSERT INTO service_mappings (integration_id, service_id, incident_type, created_at)"
         " VALUES (?, ?, ?, ?) ON CONFLICT (integration_id, service_id) DO UPDATE"
@@ -57,10 +59,22 @@ def put(
     return _mapping(conn.execute(f"{_SELECT} WHERE m.id = ?", (row["id"],)).fetchone())
 
 
-def remove(conn: Connection, integration_id: str, id_: int) -> None:
+def remove(conn: Connection, integration_id: str, id_: int, *, now: Instant) -> None:
+    for mapping in every(conn, integration_id):
+        if mapping.id == id_:
+            _tell(conn, integration_id, mapping.service_id, None, now=now)
     conn.execute(
         "DELETE FROM service_mappings WHERE integration_id = ? AND id = ?", (integration_id, id_)
     )
+
+
+def _tell(
+    conn: Connection, integration_id: str, service_id: str, new: str | None, *, now: Instant
+) -> None:
+    """What a service is to be from now on, as an event."""
+    mapped = {one.service_id: one.incident_type for one in every(conn, integration_id)}
+    setting = f"service-mapping/{service_id}"
+    events.append_setting(conn, integration_id, setting, mapped.get(service_id), new, at=now)
 
 
 def leave_alone(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from imsync.core.fields import Instant
+from imsync.store import events
 from imsync.store.database import Connection
 
 
@@ -70,6 +71,7 @@ def installed(
             checked_at=now,
         ),
     )
+    _tell(conn, events.Type.SUBSCRIBED, integration_id, external_id, "", now=now)
 
 
 def seen(
@@ -100,6 +102,9 @@ def seen(
         after = replace(after, installed_at=None)  # another one, which is not of our making
     if not active and not (same and before.state is State.DISABLED):
         after = replace(after, times_disabled=after.times_disabled + 1, disabled_at=now)
+        _tell(conn, events.Type.DISABLED, integration_id, external_id, because, now=now)
+    if active and same and before.state is State.DISABLED:
+        _tell(conn, events.Type.ENABLED, integration_id, external_id, "", now=now)
     _put(conn, after)
     return after
 
@@ -119,6 +124,7 @@ def enabled(conn: Connection, integration_id: str, external_id: str, *, now: Ins
             enabled_at=now,
         ),
     )
+    _tell(conn, events.Type.ENABLED, integration_id, external_id, "", now=now)
 
 
 def missed(conn: Connection, integration_id: str, *, now: Instant) -> None:
@@ -129,6 +135,7 @@ def missed(conn: Connection, integration_id: str, *, now: Instant) -> None:
         after = replace(after, state=State.NONE)
     elif before.state is not State.DELETED:
         after = replace(after, state=State.DELETED, times_deleted=before.times_deleted + 1)
+        _tell(conn, events.Type.UNSUBSCRIBED, integration_id, before.external_id, "", now=now)
     _put(conn, after)
 
 
@@ -152,6 +159,19 @@ def forget(conn: Connection, integration_id: str) -> None:
             checked_at=None,
         ),
     )
+
+
+def _tell(
+    conn: Connection,
+    type_: events.Type,
+    integration_id: str,
+    external_id: str,
+    because: str,
+    *,
+    now: Instant,
+) -> None:
+    told = {"subscription": external_id, "because": because}
+    events.append(conn, type_, told, at=now, integration_id=integration_id)
 
 
 def _put(conn: Connection, row: Watched) -> None:

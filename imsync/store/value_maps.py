@@ -1,6 +1,8 @@
 """Value maps as people set them: only what differs from the connector's own."""
 
+from imsync.core.fields import Instant
 from imsync.core.maps import Custom, Pairs
+from imsync.store import events
 from imsync.store.database import Connection
 
 
@@ -14,8 +16,12 @@ def custom(conn: Connection, integration_id: str) -> Custom:
     return Custom({name: Pairs(out, back) for name, (out, back) in found.items()})
 
 
-def replace(conn: Connection, integration_id: str, name: str, pairs: Pairs) -> None:
+def replace(
+    conn: Connection, integration_id: str, name: str, pairs: Pairs, *, now: Instant
+) -> None:
     """Let a map be the connector's own but for these pairs."""
+    old, new = _told(custom(conn, integration_id)[name]), _told(pairs)
+    events.append_setting(conn, integration_id, f"map/{name}", old, new, at=now)
     conn.execute(
         "DELETE FROM value_maps WHERE integration_id = ? AND map = ?", (integration_id, name)
     )
@@ -27,3 +33,7 @@ def replace(conn: Connection, integration_id: str, name: str, pairs: Pairs) -> N
             for value, becomes in several.items()
         ],
     )
+
+
+def _told(pairs: Pairs) -> dict[str, dict[str, str]]:
+    return {"out": dict(pairs.out), "in": dict(pairs.back)}

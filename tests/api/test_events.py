@@ -182,7 +182,9 @@ async def test_what_is_linked_nowhere_is_no_integrations_business(api: Api) -> N
         await api.made("/api/v1/integrations", new("Other"))
         await api("PATCH", "/api/v1/integrations/prod-pd", {"sync_direction": "bidirectional"})
         await declared(api, "Linked there")
-        assert (await stream.event())["data"]["title"] == "Linked there"
+        changed, declared_ = [await stream.event() for _ in range(2)]
+        assert changed["type"] == "imsync.integration.changed"
+        assert declared_["data"]["title"] == "Linked there"
 
 
 @pytest.mark.parametrize(

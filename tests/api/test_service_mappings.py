@@ -50,6 +50,11 @@ async def test_what_is_misspelt_is_told_which_is_meant(town: Town, asks: Api) ->
     assert answer.hint.startswith(f"did you mean {wanted}?")
 
 
+async def test_one_that_is_named_by_nothing_is_not_asked_for(asks: Api) -> None:
+    answer = await asks("POST", PATH, mapping(" "))
+    assert answer.problem(400, "invalid_request").startswith("a mapping needs")
+
+
 async def test_when_it_cannot_be_asked_nothing_is_kept_but_on_purpose(
     town: Town, asks: Api
 ) -> None:

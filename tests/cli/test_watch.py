@@ -19,6 +19,7 @@ from imsync.cli.sse import Sent, blocks
 from imsync.cli.terminal import show_line
 from imsync.cli.watch import follow
 from imsync.cli.wire import UnixSocket
+from imsync.store.events import Type
 
 from .conftest import FakeDaemon, Im
 
@@ -229,6 +230,7 @@ CONFLICT = {
     "platform": {"value": "Here", "by": None},
     "external": {"value": "There", "by": "Bob"},
 }
+ITS = {"incident": None, "integration": "prod-pd"}
 LINES: dict[str, tuple[Json, str]] = {
     "incident.declared": (
         {**WHERE, "by": None, "title": "Disk full", "severity": "SEV-2", "status": "open"},
@@ -282,8 +284,52 @@ LINES: dict[str, tuple[Json, str]] = {
         {"incident": None, "integration": "prod-pd", "incidents": 1},
         "prod-pd  drift: 1 incident mended",
     ),
+    "dead_letter.retried": (
+        {**WHERE, "dead_letter": "dlq_1", "direction": "outbound", "field": "title"},
+        "INC-1    dlq_1 is tried again: outbound title",
+    ),
+    "dead_letter.discarded": (
+        {**WHERE, "dead_letter": "dlq_1", "direction": "inbound", "field": None},
+        "INC-1    dlq_1 let go: inbound",
+    ),
+    "integration.created": ({**ITS, "name": "Prod"}, "prod-pd  configured: Prod"),
+    "integration.changed": (
+        {**ITS, "setting": "enabled", "old": True, "new": False},
+        "prod-pd  enabled: no (was yes)",
+    ),
+    "integration.deleted": ({**ITS, "name": "Prod"}, "prod-pd  deleted: Prod"),
+    "subscription.installed": (
+        {**ITS, "subscription": "PHOOK", "because": ""},
+        "prod-pd  webhook subscription PHOOK installed",
+    ),
+    "subscription.disabled": (
+        {**ITS, "subscription": "PHOOK", "because": "it was refused thrice"},
+        "prod-pd  webhook subscription PHOOK delivers nothing: it was refused thrice",
+    ),
+    "subscription.enabled": (
+        {**ITS, "subscription": "PHOOK", "because": ""},
+        "prod-pd  webhook subscription PHOOK delivers again",
+    ),
+    "subscription.deleted": (
+        {**ITS, "subscription": "PHOOK", "because": ""},
+        "prod-pd  webhook subscription PHOOK was deleted there",
+    ),
+    "drift.stopped": (
+        {**ITS, "would_change": 40, "met": 50},
+        "prod-pd  drift: a sweep was stopped, for it would change 40 of 50 incidents",
+    ),
+    "drift.released": (ITS, "prod-pd  drift: a sweep went ahead again"),
     "something.new": (WHERE, "INC-1    something.new"),
 }
+
+
+def test_every_kind_has_a_line() -> None:
+    assert {f"imsync.{kind}" for kind in LINES} - {"imsync.something.new"} == set(Type)
+
+
+def test_a_credential_is_another_and_nothing_is_said_of_it() -> None:
+    token = event("integration.changed", {**ITS, "setting": "token", "old": None, "new": None})
+    assert str(line(token, today=TODAY)).endswith("prod-pd  token is another")
 
 
 @pytest.mark.parametrize("kind", LINES)

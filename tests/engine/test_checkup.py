@@ -38,7 +38,7 @@ async def test_a_priority_in_the_map_that_is_no_longer_there(town: Town) -> None
     )
     assert (await check_up(town))["priorities"].ok
     names["SEV-4"] = "P9"
-    await town.db.run(value_maps.replace, "int_test", "priority", Pairs(names))
+    await town.db.run(value_maps.replace, "int_test", "priority", Pairs(names), now=town.clock())
     found = await check_up(town)
     assert "names P9, which the account does not have" in found["priorities"].detail
 

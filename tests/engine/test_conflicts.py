@@ -82,7 +82,8 @@ async def test_a_held_field_settles_when_the_sides_come_to_agree() -> None:
 
 @pytest.mark.parametrize("owner", Side)
 async def test_a_strict_owner_has_a_lone_edit_put_back(town: Town, owner: Side) -> None:
-    await town.db.run(integrations.set_rule, "int_test", Field.TITLE, Rule(owner, strict=True))
+    rule, now = Rule(owner, strict=True), town.clock()
+    await town.db.run(integrations.set_rule, "int_test", Field.TITLE, rule, now=now)
     await town.declare("Start")
     await town.settle()
     if owner is Side.PLATFORM:

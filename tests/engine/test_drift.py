@@ -142,7 +142,7 @@ async def test_what_was_there_before_is_imported_only_as_asked(town: Town) -> No
             body = {"incident": {"type": "incident_reference", "status": "resolved"}}
             await town.call("PUT", f"/incidents/{one['id']}", body)
     town.clock.at += 60_000
-    await town.db.run(configure.delete, "prod-pd")
+    await town.db.run(configure.delete, "prod-pd", now=town.clock())
     await town.connect()
     await town.sweep()
     assert await town.titles() == []

@@ -7,17 +7,32 @@ from pydantic import TypeAdapter
 from imsync.api import shapes
 from imsync.api.answers.events import DATA, Event
 from imsync.core.fields import Field, Side
+from imsync.core.maps import Pairs
 from imsync.core.merge import Rule, Strategy
 from imsync.core.schedule import LONGEST_WAIT
-from imsync.engine import forecast, review, rules
+from imsync.engine import (
+    configure,
+    dead_letters,
+    forecast,
+    installing,
+    maps,
+    review,
+    rules,
+    services,
+    sweeping,
+)
+from imsync.engine.sweeping import Met
 from imsync.store import events, integrations
 from imsync.store.events import Type
+from tests.engine import hooks
 from tests.town import Town, town_of
 
 HAPPENED: set[str] = set()
+MADE = 2
+"""The events that tell how the town's integration was made: it, and its secret."""
 
 
-async def happened(town: Town, after: int = 0) -> list[tuple[str, dict[str, Any]]]:
+async def happened(town: Town, after: int = MADE) -> list[tuple[str, dict[str, Any]]]:
     """The events after that number, each held to what its type is documented to carry."""
     look = await town.db.read(events.after, after, limit=1_000)
     found = [shapes.event(row, source="imsync") for row in look.events]
@@ -34,7 +49,7 @@ def fits(shape: Any, value: object) -> None:
     assert checked == value
 
 
-async def kinds(town: Town, after: int = 0) -> list[str]:
+async def kinds(town: Town, after: int = MADE) -> list[str]:
     return [kind for kind, _ in await happened(town, after)]
 
 
@@ -181,7 +196,108 @@ async def test_an_integration_that_is_suspended_and_resumes(town: Town) -> None:
     assert "u+wrong" not in str(told)
     before = await last(town)
     await town.token(good)
-    assert await kinds(town, before) == ["integration.resumed"]
+    (_, token), (resumed, _) = await happened(town, before)
+    assert (token["setting"], token["old"], token["new"]) == ("token", None, None)
+    assert resumed == "integration.resumed"
+
+
+async def test_whoever_retries_or_discards_a_dead_letter_ends_it(town: Town) -> None:
+    await start(town)
+    town.sandbox.faults.api_error = 1.0
+    await town.edit(title="Ours", severity="SEV-1")
+    for _ in range(8):
+        town.clock.at += LONGEST_WAIT
+        await town.settle()
+    before = await last(town)
+    await town.db.run(dead_letters.retry, 1, now=town.clock())
+    await town.db.run(dead_letters.discard, 2, now=town.clock())
+    retried, discarded = await happened(town, before)
+    assert (retried[0], retried[1]["dead_letter"]) == ("dead_letter.retried", "dlq_1")
+    assert discarded == (
+        "dead_letter.discarded",
+        {
+            "incident": "INC-1",
+            "integration": "prod-pd",
+            "dead_letter": "dlq_2",
+            "direction": "outbound",
+            "field": "severity",
+        },
+    )
+
+
+async def test_what_people_configure(town: Town) -> None:
+    (made, secret) = await happened(town, 0)
+    assert made[0] == "integration.created"
+    assert made[1]["name"] == "Production PagerDuty"
+    assert secret[1]["setting"] == "webhook_secret"
+    assert (secret[1]["old"], secret[1]["new"]) == (None, None)
+
+    integration, now = await town.integration(), town.clock()
+    await town.configure(rate_limit=100, backoff_multiplier=2.0)
+    rule = Rule(Side.EXTERNAL, 5)
+    await town.db.run(rules.set_rule, integration, Field.TITLE, rule, now=now)
+    await town.db.run(rules.delete_rule, integration, Field.TITLE, now=now)
+    pairs = Pairs({"SEV-3": "high"}, {"low": "SEV-4"})
+    await town.db.run(maps.set_map, integration, "urgency", pairs, now=now)
+    await town.db.run(services.add, integration, "P1", "infrastructure", now=now)
+    await town.db.run(services.remove, integration, 1, now=now)
+    told = await happened(town)
+    assert {kind for kind, _ in told} == {"integration.changed"}
+    default = {"owner": "platform", "priority": 0, "strict": False}
+    external = {"owner": "external", "priority": 5, "strict": False}
+    own = {"out": {"SEV-3": "high"}, "in": {"low": "SEV-4"}}
+    assert [(data["setting"], data["old"], data["new"]) for _, data in told] == [
+        ("rate_limit", 900, 100),
+        ("field-ownership/title", default, external),
+        ("field-ownership/title", external, default),
+        ("map/urgency", {"out": {}, "in": {}}, own),
+        ("service-mapping/P1", None, "infrastructure"),
+        ("service-mapping/P1", "infrastructure", None),
+    ]
+
+    before = await last(town)
+    await town.db.run(configure.delete, "prod-pd", now=now)
+    assert await happened(town, before) == [
+        (
+            "integration.deleted",
+            {"incident": None, "integration": "prod-pd", "name": "Production PagerDuty"},
+        )
+    ]
+
+
+async def test_a_subscription_is_installed_disabled_enabled_and_gone(town: Town) -> None:
+    await installing.rotate(town.crew.account, town.webhook_url)
+    ((kind, data),) = await happened(town)
+    assert kind == "subscription.installed"
+    id_ = data["subscription"]
+    before = await last(town)
+    await hooks.switch_off(town, id_)
+    await town.crew.watch.step()
+    disabled, enabled = await happened(town, before)
+    assert disabled[0] == "subscription.disabled"
+    assert disabled[1]["because"]
+    assert enabled == (
+        "subscription.enabled",
+        {"incident": None, "integration": "prod-pd", "subscription": id_, "because": ""},
+    )
+    before = await last(town)
+    await hooks.delete(town, id_)
+    await town.crew.watch.step()
+    await town.crew.watch.step()
+    assert await kinds(town, before) == ["subscription.deleted"]
+
+
+async def test_the_brake_is_told_of_when_it_is_pulled_and_when_it_is_let_go(town: Town) -> None:
+    integration = (await town.integration()).id
+    would = Met(drifted=40)
+    for _ in range(2):
+        await town.db.run(sweeping.stop, integration, would, 50, now=town.clock())
+    ((kind, data),) = await happened(town)
+    assert (kind, data["would_change"], data["met"]) == ("drift.stopped", 40, 50)
+    before = await last(town)
+    await town.sweep()
+    await town.sweep()
+    assert await kinds(town, before) == ["drift.released"]
 
 
 async def test_drift_that_was_mended_is_counted(town: Town) -> None:

@@ -211,7 +211,7 @@ async def test_a_secret_that_is_not_told_is_not_taken_for_one(fresh: Town) -> No
 
 async def test_an_integration_deleted_meanwhile_keeps_nothing(fresh: Town) -> None:
     made = Subscription("PHOOK", fresh.webhook_url, True, [], "secret")
-    await fresh.db.run(configure.delete, "int_test")
+    await fresh.db.run(configure.delete, "int_test", now=fresh.clock())
     with pytest.raises(NotFound):
         await fresh.db.run(installing.keep, "int_test", made, made.url, [], now=fresh.clock())
 

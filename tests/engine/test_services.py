@@ -80,13 +80,13 @@ async def test_taken_back_it_leaves_what_is_linked(town: Town) -> None:
     await trigger_on(town, service(town, 1))
     await town.settle()
     integration = await town.integration()
-    removed = await town.db.run(services.remove, integration, 1)
+    removed = await town.db.run(services.remove, integration, 1, now=town.clock())
     assert removed.incident_type == "infrastructure"
     await town.edit(title="Still linked")
     await town.settle()
     assert (await town.there())["title"] == "Still linked"
     with pytest.raises(NotFound, match="no service mapping map_1"):
-        await town.db.run(services.remove, integration, 1)
+        await town.db.run(services.remove, integration, 1, now=town.clock())
 
 
 @pytest.mark.parametrize("pair", [("", "x"), ("P1", " ")])

@@ -230,7 +230,7 @@ async def test_a_suspended_integration_is_left_alone(installed: Town) -> None:
 
 
 async def test_an_integration_deleted_under_a_look_stops_no_daemon(installed: Town) -> None:
-    await installed.db.run(configure.delete, "int_test")
+    await installed.db.run(configure.delete, "int_test", now=installed.clock())
     assert not await installed.crew.watch.step()
 
 

@@ -4,21 +4,27 @@ import sqlite3
 
 from imsync.core.fields import Edit, Field, Instant
 from imsync.engine.configure import DEFAULTS
-from imsync.store import incidents, integrations
+from imsync.store import incidents
 
 NOW = Instant(1_000)
 
 
 def an_integration(conn: sqlite3.Connection, id_: str = "int_1", slug: str = "prod-pd") -> str:
-    settings = {
+    """Without the event that tells of it."""
+    values = {
         **DEFAULTS,
+        "id": id_,
+        "integration_type": "pagerduty",
+        "created_at": NOW,
+        "updated_at": NOW,
         "slug": slug,
         "name": slug,
         "base_url": "https://api.pagerduty.com",
         "token": "u+secret",
         "default_service": "PSERVICE",
     }
-    integrations.create(conn, id_, integration_type="pagerduty", settings=settings, now=NOW)
+    marks = ", ".join(f":{name}" for name in values)
+    conn.execute(f"INSERT INTO integrations ({', '.join(values)}) VALUES ({marks})", values)
     return id_
 
 

@@ -95,7 +95,7 @@ def test_only_the_last_are_kept_and_no_number_comes_twice(told: sqlite3.Connecti
 
 def test_an_event_outlives_what_it_tells_of(told: sqlite3.Connection) -> None:
     integrations.suspend(told, "int_1", "because", now=NOW)
-    integrations.delete(told, "int_1")
+    integrations.delete(told, "int_1", now=NOW)
     event = events.after(told, 2, limit=1).events[0]
     assert (event.type, event.integration) == (Type.SUSPENDED, "prod-pd")
 

@@ -73,7 +73,7 @@ def test_deliveries_that_wait_or_lie_with_a_dead_letter_stay(conn: sqlite3.Conne
     )
     assert left(conn, "inbox") == [2, 3, 5, 6]
     assert dead_letters.count(conn, "int_1") == 1, "nothing takes a dead letter along"
-    dead_letters.discard(conn, 1)
+    dead_letters.discard(conn, 1, now=Instant(1))
     assert left(conn, "inbox") == [2, 5, 6]
 
 

@@ -187,7 +187,7 @@ def test_deleting_an_integration_takes_its_own_along_and_no_incident(
     link = links.create(conn, integration_id="int_1", incident_id=1, external_id="PX", now=NOW)
     outbox.owe(conn, link, "title", handicap=0, now=NOW)
 
-    integrations.delete(conn, "int_1")
+    integrations.delete(conn, "int_1", now=NOW)
 
     left = {
         table: conn.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]

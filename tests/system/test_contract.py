@@ -68,7 +68,7 @@ parameters = { "path.id" = { dictionary = "dead_letters", probability = 0.8 } }
 
 # These ask the account meanwhile, and nobody is at its address.
 [[operations]]
-include-path-regex = "/(webhook|oncall|links)(/|$)"
+include-path-regex = "/(webhook|oncall|links|service-mappings)(/|$)"
 checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 502]
 checks.positive_data_acceptance.expected-statuses = [
     "2xx", "3xx", 400, 401, 404, 409, 410, 412, 502,

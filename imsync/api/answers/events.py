@@ -121,9 +121,44 @@ class Buried(TypedDict):
     hint: str
 
 
+class BuriedNoMore(TypedDict):
+    """Something that had been given up on is tried again, or was let go."""
+
+    incident: str | None
+    integration: str
+    dead_letter: str
+    direction: Literal["inbound", "outbound"]
+    field: str | None
+
+
 class _OfIntegration(TypedDict):
     incident: None
     integration: str
+
+
+class Made(_OfIntegration):
+    """An integration was made, or deleted; `name` is its name."""
+
+    name: str
+
+
+class SettingChanged(_OfIntegration):
+    """A setting is another: a name of the integration, or `field-ownership/…`, `map/…`,
+    `service-mapping/…`. `old`, `new`: as the API tells it; both null for a credential."""
+
+    setting: str
+    old: Any
+    new: Any
+
+
+class OfSubscription(_OfIntegration):
+    """The webhook subscription was installed, delivers or does not, or was deleted there.
+
+    `because`: why it does not deliver; else empty.
+    """
+
+    subscription: str
+    because: str
 
 
 class Suspended(_OfIntegration):
@@ -143,6 +178,17 @@ class Healed(_OfIntegration):
     incidents: int
 
 
+class Braked(_OfIntegration):
+    """A sweep was stopped: it would have changed so many of the incidents that it met."""
+
+    would_change: int
+    met: int
+
+
+class Released(_OfIntegration):
+    """A sweep goes ahead again."""
+
+
 DATA: dict[Type, Any] = {
     Type.DECLARED: Declared,
     Type.CHANGED: Changed,
@@ -154,8 +200,19 @@ DATA: dict[Type, Any] = {
     Type.UPDATED: ConflictEvent,
     Type.DECIDED: ConflictEvent,
     Type.BURIED: Buried,
+    Type.RETRIED: BuriedNoMore,
+    Type.DISCARDED: BuriedNoMore,
+    Type.CREATED: Made,
+    Type.CONFIGURED: SettingChanged,
+    Type.DELETED: Made,
     Type.SUSPENDED: Suspended,
     Type.RESUMED: Resumed,
+    Type.SUBSCRIBED: OfSubscription,
+    Type.DISABLED: OfSubscription,
+    Type.ENABLED: OfSubscription,
+    Type.UNSUBSCRIBED: OfSubscription,
     Type.HEALED: Healed,
+    Type.STOPPED: Braked,
+    Type.RELEASED: Released,
 }
 """What the data of each type of event holds."""
