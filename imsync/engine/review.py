@@ -1,5 +1,7 @@
 """A person's answer to a conflict: one side's value, a third one, neither; or the loser back."""
 
+from contextlib import suppress
+
 from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Side, Value
 from imsync.core.maps import NotLookedUp, NoTranslation
 from imsync.core.merge import Verdict
@@ -29,6 +31,8 @@ def resolve(
     seen = standing.seen
     assert seen is not None  # there is no conflict with what nobody has seen
     checked = _writable(current, field, value) if use is None else None
+    if use is None:
+        use = _who_says(current, field, checked)
     who = by or "somebody"
     another = "none" if checked is None else repr(checked)
     said = f"{who} chose {use}" if use else f"{who} chose another value: {another}"
@@ -45,7 +49,20 @@ def resolve(
         edit = Edit(checked, Instant(max(now, edit.at + 1)), by)
         _write_here(conn, current, conflict, edit, now=now)
     spread(conn, current.incident.id, [field], now=now)
+    _journal(conn, current, field, Verdict.PUSH, said, now=now)
     return conflicts.get(conn, id_)
+
+
+def _who_says(current: View, field: Field, value: Value) -> Side | None:
+    """The side that says so already: whoever types its value has chosen it."""
+    standing = current.standings[field]
+    assert standing.seen is not None  # there is no conflict with what nobody has seen
+    if value == standing.platform.value:
+        return Side.PLATFORM
+    with suppress(NoTranslation):
+        if value == current.maps[field].decode(standing.seen.value, given=standing.platform.value):
+            return Side.EXTERNAL
+    return None
 
 
 def _writable(current: View, field: Field, value: Value) -> Value:
@@ -96,6 +113,8 @@ def restore(
     at = Instant(max(now, current.standings[field].platform.at + 1))
     _write_here(conn, current, conflict, Edit(value, at, by), now=now)
     spread(conn, current.incident.id, [field], now=now)
+    said = f"{by or 'somebody'} brought back what had lost in {conflicts.public_id(id_)}"
+    _journal(conn, view(conn, conflict.link_id), field, Verdict.PUSH, said, now=now)
     return conflicts.get(conn, id_)
 
 

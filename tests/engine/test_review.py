@@ -32,19 +32,21 @@ async def resolve(town: Town, use: Side | None, value: str | None = None) -> Con
 
 
 @pytest.mark.parametrize(
-    ("use", "value", "title"),
+    ("use", "value", "title", "winner"),
     [
-        (Side.PLATFORM, None, "Here"),
-        (Side.EXTERNAL, None, "There"),
-        (None, "A third one", "A third one"),
-        (None, "There", "There"),
+        (Side.PLATFORM, None, "Here", Side.PLATFORM),
+        (Side.EXTERNAL, None, "There", Side.EXTERNAL),
+        (None, "A third one", "A third one", None),
+        # Whoever types the value of a side has chosen that side.
+        (None, "Here", "Here", Side.PLATFORM),
+        (None, "There", "There", Side.EXTERNAL),
     ],
 )
 async def test_resolved_both_sides_say_it(
-    held: Town, use: Side | None, value: str | None, title: str
+    held: Town, use: Side | None, value: str | None, title: str, winner: Side | None
 ) -> None:
     conflict = await resolve(held, use, value)
-    assert (conflict.status, conflict.winner, conflict.resolved_by) == ("resolved", use, BOB)
+    assert (conflict.status, conflict.winner, conflict.resolved_by) == ("resolved", winner, BOB)
     assert (conflict.platform.value, conflict.external.value) == ("Here", "There")
     await held.settle()
     await held.sweep()
@@ -52,18 +54,43 @@ async def test_resolved_both_sides_say_it(
     assert len(await held.conflicts()) == 1
 
 
+async def told(town: Town) -> str:
+    """What `im explain INC-1 title` says."""
+    _, (found,) = await town.db.read(
+        explain.explain, 1, Field.TITLE, integration=None, now=town.clock()
+    )
+    return " ".join(found.story)
+
+
 async def test_what_a_person_decided_is_the_last_decision_that_is_told(held: Town) -> None:
     """The page showed `set it here` and `a person decides`, of what had come from there."""
-
-    async def told() -> str:
-        _, (found,) = await held.db.read(
-            explain.explain, 1, Field.TITLE, integration=None, now=held.clock()
-        )
-        return " ".join(found.story)
-
     await resolve(held, Side.EXTERNAL)
-    assert "set it in PagerDuty" in await told()
-    assert f"Last decision, at 08:00:00: {BOB} chose external." in await told()
+    assert "set it in PagerDuty" in await told(held)
+    assert f"Last decision, at 08:00:00: {BOB} chose external." in await told(held)
+
+
+@pytest.mark.parametrize(
+    ("use", "value", "said"),
+    [
+        (Side.PLATFORM, None, "chose platform"),
+        (None, "A third one", "chose another value: 'A third one'"),
+    ],
+)
+async def test_whoever_chose_ours_or_a_third_value_is_named(
+    held: Town, use: Side | None, value: str | None, said: str
+) -> None:
+    """It said `only platform changed`, as if nobody had been asked."""
+    await resolve(held, use, value)
+    await held.settle()
+    await held.sweep()
+    assert f"Last decision, at 08:00:00: {BOB} {said}." in await told(held)
+
+
+async def test_whoever_brought_a_value_back_is_named(held: Town) -> None:
+    await resolve(held, Side.EXTERNAL)
+    await held.db.run(review.restore, 1, by="cyd@acme.example", now=held.clock())
+    await held.settle()
+    assert "cyd@acme.example brought back what had lost in cfl_1" in await told(held)
 
 
 async def test_what_a_person_ignored_is_said_to_be_so(held: Town) -> None:
