@@ -5,7 +5,7 @@ field. Nobody has seen that edit, and it is gone from what stands there; what te
 later is the log, or a webhook that comes late. It must not be lost silently.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imsync.core.fields import NEVER, Instant, Known, Value
@@ -46,14 +46,3 @@ def covers(write: Written, edit: Theirs) -> bool:
         and edit.value not in (write.before, write.value)
         and edit.value not in write.covered
     )
-
-
-def last_covered(write: Written, edits: Iterable[Theirs]) -> Theirs | None:
-    """Of all that a log tells, the edit that stood there when our write covered it.
-
-    Those before it were edited away by people who saw them. When the last of them set back
-    what was there, or set what we wrote, nothing is lost.
-    """
-    between = [edit for edit in edits if write.as_of < edit.at < write.at]
-    last = max(between, key=lambda edit: edit.at, default=None)
-    return last if last is not None and covers(write, last) else None

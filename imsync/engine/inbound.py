@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Event, Note, Snapshot, Sort, Unusable
-from imsync.core.covered import CUT
-from imsync.core.fields import Field, Instant, Side
-from imsync.engine import linking, noting, routing
+from imsync.core.fields import Field, Instant
+from imsync.engine import meeting, noting
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
 from imsync.engine.carry_out import reconcile
@@ -26,8 +25,6 @@ from imsync.store import (
     incidents,
     integrations,
     links,
-    outbox,
-    services,
     writes,
 )
 from imsync.store.database import Connection, DatabaseError
@@ -89,7 +86,7 @@ class Inbound:
         event = account.translation.parse(delivery.body, offset=current.clock_offset)
         event = not_after(event, delivery.received_at)
         unsure = event.sort is Sort.LOOK or await account.db.read(is_doubtful, account.id, event)
-        if unsure or await account.db.read(is_of_a_stranger, account.id, event):
+        if unsure or await account.db.read(meeting.is_of_a_stranger, account.id, event):
             event = await self.looked_at(event)
         if event.snapshot is not None:
             await self.learn_names(event.snapshot)
@@ -194,22 +191,6 @@ def is_doubtful(conn: Connection, integration_id: str, event: Event) -> bool:
     return False
 
 
-def is_of_a_stranger(conn: Connection, integration_id: str, event: Event) -> bool:
-    """Whether it is a note on an incident that is not linked, and may have to be.
-
-    Nothing but this event tells of the note; that the incident appeared may be yet to come.
-    """
-    if event.note is None or event.external_id is None:
-        return False
-    integration = integrations.get(conn, integration_id)
-    return (
-        integration.sync_notes
-        and integration.sync_direction.lets(Side.EXTERNAL)
-        and links.to(conn, integration_id, event.external_id) is None
-        and not links.is_unlinked(conn, integration_id, event.external_id)
-    )
-
-
 def apply(conn: Connection, delivery: Delivery, event: Event, *, now: Instant) -> None:
     """Everything that a delivery means, and that it is done."""
     integration = integrations.get(conn, delivery.integration_id)
@@ -227,9 +208,9 @@ def _apply(conn: Connection, integration: Integration, event: Event, *, now: Ins
     if link is None and event.snapshot is not None:
         appeared = event.sort is Sort.APPEARED
         by = event.by if appeared else None
-        outcome = unlinked(conn, integration, event.snapshot, appeared=appeared, by=by, now=now)
+        outcome = meeting.meet(conn, integration, event.snapshot, appeared=appeared, by=by, now=now)
         link = links.to(conn, integration.id, event.external_id)
-        link = link or _being_created(conn, integration, event.snapshot)
+        link = link or meeting.being_created(conn, integration, event.snapshot)
         if link is not None:
             _tell(conn, integration, link, event, now=now)
         return outcome
@@ -240,61 +221,6 @@ def _apply(conn: Connection, integration: Integration, event: Event, *, now: Ins
         reconcile(conn, link.id, now=now)
     _tell(conn, integration, link, event, now=now)
     return "applied"
-
-
-def _being_created(conn: Connection, integration: Integration, snapshot: Snapshot) -> Link | None:
-    """The link that made this incident there and has not heard of it yet, if it is ours."""
-    number = linking.incident_of(snapshot.key)
-    link = None if number is None else links.between(conn, integration.id, number)
-    if link is None or link.state != "creating" or not linking.ours([snapshot], link):
-        return None
-    return link
-
-
-def unlinked(
-    conn: Connection,
-    integration: Integration,
-    snapshot: Snapshot,
-    *,
-    appeared: bool,
-    by: str | None,
-    now: Instant,
-) -> str:
-    """An incident that is not linked: ours, one to take in, or none of our business.
-
-    One that `appeared` is taken in; one that is merely met is taken in when it came to be
-    after the integration did: then we missed that it appeared. Older ones that are open are
-    taken in as `import_open` says.
-    """
-    if links.is_unlinked(conn, integration.id, snapshot.external_id):
-        return "not taken in: somebody unlinked it"
-    if linking.incident_of(snapshot.key) is not None:
-        link = _being_created(conn, integration, snapshot)
-        if link is None:
-            return "made by another imsync"
-        if not appeared and outbox.CREATE in outbox.owed(conn, link.id):
-            return "ours: its creation is owed, and finds it with all its times"
-        linking.created(conn, link, snapshot, fresh=appeared, now=now)
-        return "linked: it is ours"
-    if not integration.sync_direction.lets(Side.EXTERNAL):
-        return f"not taken in: the direction is {integration.sync_direction}"
-    missed = (
-        snapshot.open
-        and snapshot.created_at is not None
-        and snapshot.created_at + CUT >= integration.created_at
-    )
-    mapped = routing.is_mapped(conn, integration, snapshot.service_id)
-    imported = integration.import_open == "all" or (integration.import_open == "mapped" and mapped)
-    if not appeared and not missed and not (snapshot.open and imported):
-        return "not linked"
-    comes_in, _ = routing.type_for(conn, integration, snapshot.service_id)
-    if not comes_in:
-        services.leave_alone(
-            conn, integration.id, snapshot.external_id, snapshot.service_id, now=now
-        )
-        return "left alone: its service is not mapped"
-    linking.appeared(conn, integration, snapshot, by=by, now=now)
-    return "declared here"
 
 
 def _tell(

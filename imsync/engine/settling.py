@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from imsync.connectors.base import Change
 from imsync.core.covered import CUT
 from imsync.core.fields import NEVER, Base, Field, Instant, Seen
-from imsync.engine import log_feed
+from imsync.engine import log_feed, own_lines
 from imsync.engine.account import Account
 from imsync.engine.writing import agree, translation_of
 from imsync.store import dead_letters, integrations, journal, links, writes
@@ -75,7 +75,7 @@ def _found(conn: Connection, write: Write, changes: Sequence[Change]) -> Arrived
     """
     lines = [change for change in changes if change.field is write.field]
     translation = translation_of(conn, write.link_id)
-    made = log_feed.made(write.before, write.as_of, write.value, lines, translation)
+    made = own_lines.made(write.before, write.as_of, write.value, lines, translation)
     fitting = [lines[at] for at in made if lines[at].at <= write.sent_at + _IN_FLIGHT]
     if not fitting:
         return None
@@ -119,7 +119,7 @@ def _follow(
         return  # a look has shown more
     lines = [change for change in changes if change.field is write.field]
     since = lines[lines.index(found.line) :]
-    theirs = [line for line in since if not log_feed.is_ours(line, own, translation)]
+    theirs = [line for line in since if not own_lines.is_ours(line, own, translation)]
     if not theirs:
         return
     stood = write.value

@@ -8,7 +8,7 @@ from typing import Final
 from imsync.connectors.base import LOOKED_UP, Kind, Snapshot
 from imsync.core.fields import Instant
 from imsync.core.merge import Verdict
-from imsync.engine import giving_up, inbound, linking
+from imsync.engine import giving_up, linking, meeting
 from imsync.engine.carry_out import reconcile, release_quiet
 from imsync.engine.dead_letters import retry
 from imsync.engine.log_feed import Told
@@ -134,7 +134,7 @@ def apply(
     for snapshot in snapshots:
         link = links.to(conn, integration_id, snapshot.external_id)
         if link is None:
-            inbound.unlinked(conn, integration, snapshot, appeared=False, by=None, now=now)
+            meeting.meet(conn, integration, snapshot, appeared=False, by=None, now=now)
             taken_in += links.to(conn, integration_id, snapshot.external_id) is not None
             continue
         owed = outbox.owed(conn, link.id)
