@@ -38,7 +38,8 @@ class Plain:
 def foresee(conn: Connection, integration: Integration, found: Forecast, *, now: Instant) -> None:
     """Everything the outbound loop would send, in its order; what is owed is used up by it."""
     wanted, plain, looks = dict[Need, None](), list[Plain](), 0
-    while claim := outbox.claim(conn, integration.id, now=_END_OF_TIME, lease=1):
+    for link_id in outbox.in_order(conn, integration.id):
+        claim = outbox.lease_all(conn, link_id, now=_END_OF_TIME, lease=1)
         outgoing, people = writing.outgoing(conn, claim)
         wanted |= dict.fromkeys(needs(conn, integration.id, outgoing=outgoing, people=people))
         if claim.creates:

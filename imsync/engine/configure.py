@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Instant
 from imsync.core.merge import Direction, Strategy
-from imsync.engine import linking
+from imsync.engine import opening
 from imsync.engine.rules import decide_anew
 from imsync.errors import UserError
 from imsync.store import directory, integrations, oncall, subscriptions
@@ -90,7 +90,7 @@ def change(
     if given.keys() & {"base_url", "token", "from_email"}:
         integrations.suspend(conn, integration.id, None, now=now)  # it may let us in now
     changed = integrations.get(conn, integration.id)
-    linking.end_waiting(conn, changed, now=now)
+    opening.adjust(conn, changed, now=now)
     if given.keys() & {"sync_direction", "conflict_strategy"}:
         decide_anew(conn, integration.id, now=now)
     return changed

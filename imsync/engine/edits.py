@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from imsync.core.fields import Edit, Field, Instant, Severity, Status, Value
 from imsync.core.merge import Direction
-from imsync.engine import linking, noting, routing
+from imsync.engine import linking, noting, opening, routing
 from imsync.engine.carry_out import spread
 from imsync.errors import Stale, UserError
 from imsync.store import incidents, integrations
@@ -27,7 +27,7 @@ def declare(
     by: str | None,
     now: Instant,
 ) -> Incident:
-    """Declare an incident; it is created in the integration named, or in all that take it.
+    """Declare an incident; it is created in the integration named, or in all.
 
     Raises UserError, NotFound.
     """
@@ -43,14 +43,13 @@ def declare(
         linking.begin(conn, named, number, now=now)
     else:
         for every in integrations.every(conn):
-            if linking.takes(every):
-                linking.begin(conn, every, number, now=now)
+            opening.declared(conn, every, number, now=now)
     return incidents.get(conn, number)
 
 
 def _must_take(conn: Connection, integration: Integration, number: int) -> None:
     service = routing.service_for(conn, integration, number)
-    if linking.takes(integration) and service is not None:
+    if opening.takes(integration) and service is not None:
         return
     slug = integration.slug
     if not integration.enabled:

@@ -17,7 +17,6 @@ from imsync.core.fields import (
     Instant,
     Known,
     Severity,
-    Side,
     Status,
     Value,
 )
@@ -64,11 +63,6 @@ def incident_of(key: str | None) -> int | None:
         return None
 
 
-def takes(integration: Integration) -> bool:
-    """Whether what is declared here is to be created there."""
-    return integration.enabled and integration.sync_direction.lets(Side.PLATFORM)
-
-
 def begin(conn: Connection, integration: Integration, incident_id: int, *, now: Instant) -> None:
     """Owe the incident's creation there, or let it wait until there is a service to create it in.
 
@@ -89,13 +83,6 @@ def owe_creation(conn: Connection, link_id: int, incident_id: int, *, now: Insta
         return
     severity = incidents.get(conn, incident_id)[Field.SEVERITY]
     outbox.owe(conn, link_id, outbox.CREATE, handicap=handicap(severity, None), now=now)
-
-
-def end_waiting(conn: Connection, integration: Integration, *, now: Instant) -> None:
-    """Owe the creation of what waited for a service, if there is one now."""
-    for link in links.waiting(conn, integration.id):
-        if routing.service_for(conn, integration, link.incident_id) is not None:
-            owe_creation(conn, link.id, link.incident_id, now=now)
 
 
 def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:

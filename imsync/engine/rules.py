@@ -50,6 +50,9 @@ def decide_anew(
     now: Instant,
     fields: tuple[Field, ...] | list[Field] = tuple(Field),
 ) -> None:
-    """The terms have changed: every link of the integration is decided by the new ones."""
-    for link in links.every(conn, integration_id):
+    """The terms have changed: what does not stand as agreed is decided by the new ones.
+
+    Of the rest, most by far, every terms say that nothing changed.
+    """
+    for link in links.off_base(conn, integration_id):
         reconcile(conn, link.id, now=now, fields=fields)

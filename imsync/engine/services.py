@@ -6,7 +6,7 @@ default service; what fits none is left alone and counted.
 
 from imsync.connectors.base import Kind
 from imsync.core.fields import Instant
-from imsync.engine import linking, lookup
+from imsync.engine import lookup, opening
 from imsync.engine.account import Account
 from imsync.errors import ExternalError, NotFound, UserError
 from imsync.store import services
@@ -46,7 +46,7 @@ def add(
     if not service_id or not incident_type:
         raise _says_nothing()
     mapping = services.put(conn, integration.id, service_id, incident_type, now=now)
-    linking.end_waiting(conn, integration, now=now)
+    opening.adjust(conn, integration, now=now)
     return mapping
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from imsync.connectors import TRANSLATIONS
-from imsync.core.fields import Field, Instant
+from imsync.core.fields import Field, Instant, Side
 from imsync.core.merge import Verdict
 from imsync.engine import subscription
 from imsync.engine.account import Trouble
@@ -39,7 +39,8 @@ def sync_status(
     dead = dead_letters.count(conn, integration.id)
     rules = integrations.rules(conn, integration.id)
     observed = TRANSLATIONS[integration.integration_type].observed
-    waiting = len(links.waiting(conn, integration.id))
+    out = integration.sync_direction.lets(Side.PLATFORM)
+    waiting = len(links.waiting(conn, integration.id)) if out else 0
     problems = [
         *_ours(integration, waiting=waiting),
         *_theirs(integration, trouble, oldest=oldest, now=now),

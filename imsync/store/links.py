@@ -120,6 +120,25 @@ def every(conn: Connection, integration_id: str) -> list[Link]:
     return [_link(row) for row in rows]
 
 
+def off_base(conn: Connection, integration_id: str) -> list[Link]:
+    """The links with a field that does not stand as both sides last agreed on, or is owed.
+
+    No two edits of a field share a moment, so that of the base tells which edit it stands for.
+    """
+    rows = conn.execute(
+        f"SELECT * FROM links l WHERE l.integration_id = ? AND {_LIVE} AND ("
+        "  EXISTS (SELECT 1 FROM outbox o WHERE o.link_id = l.id)"
+        "  OR EXISTS (SELECT 1 FROM link_fields f JOIN incident_fields i"
+        "               ON i.incident_id = l.incident_id AND i.field = f.field"
+        "             WHERE f.link_id = l.id AND (f.base_platform IS NULL"
+        "               OR i.at <> f.base_at"
+        "               OR f.external <> COALESCE(f.base_external, ''))))"
+        " ORDER BY l.id",
+        (integration_id,),
+    )
+    return [_link(row) for row in rows]
+
+
 def count(conn: Connection, integration_id: str) -> int:
     row = conn.execute(
         f"SELECT COUNT(*) FROM links WHERE integration_id = ? AND {_LIVE}", (integration_id,)
@@ -153,9 +172,18 @@ def linked_late(conn: Connection, integration_id: str) -> list[str]:
     return [row["external_id"] for row in rows]
 
 
+def creating(conn: Connection, integration_id: str) -> list[int]:
+    """The ids of the links whose external incident is yet to be created."""
+    rows = conn.execute(
+        "SELECT id FROM links WHERE integration_id = ? AND state = 'creating' ORDER BY id",
+        (integration_id,),
+    )
+    return [row["id"] for row in rows]
+
+
 def waiting(conn: Connection, integration_id: str) -> list[Link]:
     """The links to be created, of incidents still open, whose creation is neither owed nor
-    given up on: there was no service to create them in."""
+    given up on: there was no service to create them in, or nothing goes out any more."""
     rows = conn.execute(
         "SELECT l.* FROM links l JOIN incident_fields f"
         "    ON f.incident_id = l.incident_id AND f.field = 'status'"

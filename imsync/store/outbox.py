@@ -114,7 +114,19 @@ def claim(
     ).fetchone()
     if first is None:
         return None
-    return _lease(conn, first["link_id"], now=now, lease=lease)
+    return lease_all(conn, first["link_id"], now=now, lease=lease)
+
+
+def in_order(conn: Connection, integration_id: str) -> list[int]:
+    """The links that owe something which nobody is sending, in the order of `claim`."""
+    rows = conn.execute(
+        "SELECT o.link_id FROM outbox o JOIN links l ON l.id = o.link_id"
+        " WHERE l.integration_id = ? AND NOT EXISTS"
+        "   (SELECT 1 FROM outbox s WHERE s.link_id = o.link_id AND s.state = 'sending')"
+        " GROUP BY o.link_id ORDER BY MIN(o.owed_at + o.handicap), o.link_id",
+        (integration_id,),
+    )
+    return [row["link_id"] for row in rows]
 
 
 _PLAIN = """
@@ -146,10 +158,11 @@ def claim_plain(
         " ORDER BY MIN(o.owed_at + o.handicap), o.link_id LIMIT :most",
         {"integration": integration_id, "now": now, "most": most},
     ).fetchall()
-    return [_lease(conn, row["link_id"], now=now, lease=lease) for row in rows]
+    return [lease_all(conn, row["link_id"], now=now, lease=lease) for row in rows]
 
 
-def _lease(conn: Connection, link_id: int, *, now: Instant, lease: int) -> Claim:
+def lease_all(conn: Connection, link_id: int, *, now: Instant, lease: int) -> Claim:
+    """Lease all that is due on one link."""
     rows = conn.execute(
         "UPDATE outbox SET state = 'sending', attempt = attempt + 1, leased_until = :until"
         " WHERE link_id = :link AND state = 'pending' AND due_at <= :now"

@@ -5,7 +5,7 @@ import pytest
 from imsync.core.fields import Field
 from imsync.engine import by_hand, review
 from imsync.errors import Clash, NotFound, Refused
-from imsync.store import integrations, links, outbox, services
+from imsync.store import integrations, kept_back, links, outbox, services
 from imsync.store.links import Link
 from tests.town import ALICE, Town
 
@@ -29,6 +29,7 @@ async def declare_alone(town: Town, title: str = "Checkout down", **values: str)
     await town.db.run(integrations.change, "int_test", {"enabled": False}, now=town.clock())
     number = await town.declare(title, **values)
     await town.db.run(integrations.change, "int_test", {"enabled": True}, now=town.clock())
+    await town.db.run(kept_back.clear, "int_test")
     return number
 
 

@@ -15,7 +15,7 @@ from imsync.core.merge import Direction, Rule, Strategy
 from imsync.engine import configure, edits, review, rules
 from imsync.engine.fleet import recover
 from imsync.errors import UserError
-from imsync.store import conflicts, inbox, incidents, integrations, links, outbox
+from imsync.store import conflicts, inbox, incidents, integrations, kept_back, links, outbox
 from imsync.store.conflicts import Conflict
 from tests.conftest import Clock
 from tests.histories.elsewhere import SERVICE, THEM, Delivery, Elsewhere, Row
@@ -37,7 +37,7 @@ class Edit:
     field: Field
     old: Value
     new: Value
-    early: bool = False  # it was being created there, and nobody knew how it stands there
+    early: bool = False  # it was yet to be created there, and nobody knew how it stands there
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +176,15 @@ class History:
         edit = incidents.get(self.db.conn, number).edits[field]
         if edit.value != old:
             self.say(f"INC-{number} {field}: {old!r} -> {edit.value!r}")
-            early = any(one.state == "creating" for one in links.of_incident(self.db.conn, number))
+            early = self._is_awaited(number)
             made = Edit(self.count(), edit.at, number, field, old, edit.value, early)
             self.edits.append(made)
+
+    def _is_awaited(self, number: int) -> bool:
+        """Whether it is yet to be created in some account."""
+        conn = self.db.conn
+        kept = any(number in kept_back.waiting(conn, crew.account.id) for crew in self.crews)
+        return kept or any(one.state == "creating" for one in links.of_incident(conn, number))
 
     def edit(self, index: int, row: Row, part: str, value: str) -> None:
         """Somebody there edits a part of it."""
