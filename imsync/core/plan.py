@@ -1,6 +1,7 @@
 """One link: the decisions of all its fields."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from imsync.core.fields import Base, Edit, Field, Seen, Side
@@ -47,6 +48,9 @@ def plan(
 def _one(standing: Standing, map_: ValueMap, terms: Terms) -> Decision | Blocked:
     try:
         decision = _decide(standing, map_, terms)
+        if decision.verdict is Verdict.PUSH:
+            with suppress(NotLookedUp):  # whoever sends it asks first
+                map_.encode(standing.platform.value)
     except NotLookedUp as error:
         if standing.held and terms.strategy is Strategy.MANUAL_REVIEW:
             return Decision(Verdict.HOLD, "both sides had changed: a person decides")
