@@ -53,6 +53,9 @@ class Line:
     new: Value
     by: str
 
+    def is_of(self, external_id: str, field: Field) -> bool:
+        return (self.external_id, self.field) == (external_id, field)
+
 
 @dataclass(slots=True)
 class Row:

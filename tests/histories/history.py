@@ -14,6 +14,7 @@ from imsync.core.fields import NEVER, Field, Instant, Known, Side, Value
 from imsync.core.merge import Direction, Rule, Strategy
 from imsync.engine import configure, edits, review, rules
 from imsync.engine.fleet import recover
+from imsync.engine.linking import incident_of
 from imsync.errors import UserError
 from imsync.store import conflicts, inbox, incidents, integrations, kept_back, links, outbox
 from imsync.store.conflicts import Conflict
@@ -48,7 +49,7 @@ class Met:
     we saw since could not be decided.
     """
 
-    said: Value
+    said: Known  # NEVER: it was not one of ours
     no_change: Sequence[Known]
 
 
@@ -193,10 +194,15 @@ class History:
         if there.edit(row, part, value, by=THEM):
             self.say(f"{row.id} {part}: -> {value!r}")
         link = links.to(self.db.conn, f"int_{index}", row.id)
-        if link is None:
-            return
+        number = incident_of(row.key) if link is None else link.incident_id
         for line in there.lines[known:]:
-            edit = incidents.get(self.db.conn, link.incident_id).edits[line.field]
+            said: Known = NEVER
+            if number is not None:
+                said = incidents.get(self.db.conn, number)[line.field]
+            if link is None:  # nobody here has heard of more than, at most, how it was created
+                created = next(one.new for one in there.lines if one.is_of(row.id, line.field))
+                self.met[line.n] = Met(said, [created])
+                continue
             state = links.fields(self.db.conn, link.id)[line.field]
             seen, at = (state.seen.value, state.seen.as_of) if state.seen else (NEVER, 0)
             ours = [
@@ -205,7 +211,7 @@ class History:
                 if (id_, field) == (row.id, line.field) and when > at
             ]
             no_change: list[Known] = [*ours[-1:]] or [seen, state.base.external]
-            self.met[line.n] = Met(edit.value, no_change)
+            self.met[line.n] = Met(said, no_change)
 
     def hear(self, index: int, delivery: Delivery, again: int = 0) -> None:
         """A delivery reaches us; `again`: told as another event."""

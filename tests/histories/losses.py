@@ -80,14 +80,9 @@ def _was_no_edit(history: History, edit: Made, pairs: Sequence[Pair]) -> bool:
         return edit.new is None and edit.early
     pair = next(pair for pair in pairs if pair.index == edit.side)
     met = history.met.get(edit.n)
-    if met is None:  # nobody here had heard of it but, at most, how it was created
-        created = next(
-            line.new
-            for line in history.there[edit.side].lines
-            if (line.external_id, line.field) == (pair.row.id, edit.field)
-        )
-        return edit.new == created or _as_we_wrote(history, edit, pair)
-    said_here = agree(pair.maps[edit.field], met.said, edit.new)
+    if met is None:
+        return True  # nobody edited it: it is how the incident was created
+    said_here = isinstance(met.said, Value) and agree(pair.maps[edit.field], met.said, edit.new)
     return edit.new in met.no_change or said_here or _as_we_wrote(history, edit, pair)
 
 

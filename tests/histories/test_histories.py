@@ -11,7 +11,7 @@ import pytest
 
 from tests.histories.story import complaints
 
-COUNT = int(os.environ.get("IMSYNC_HISTORIES", "1800"))
+COUNT = int(os.environ.get("IMSYNC_HISTORIES", "2000"))
 CHUNKS = 8  # so that several processes share them
 
 
