@@ -1,6 +1,5 @@
 """/conflicts: both values, who set them, and what was decided."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,12 +14,10 @@ from imsync.core.fields import Instant
 from imsync.engine import explain, review
 from imsync.engine.account import needs
 from imsync.engine.explain import Told
-from imsync.errors import ExternalError, UserError
+from imsync.errors import UserError
 from imsync.store import conflicts, incidents, integrations
 from imsync.store.conflicts import Conflict
 from imsync.store.database import Connection
-
-log = logging.getLogger(__name__)
 
 
 async def page(request: web.Request) -> web.Response:
@@ -71,14 +68,8 @@ async def _look_up(request: web.Request, value: str | None) -> None:
     context = context_of(request)
     conflict = await context.db.read(conflicts.get, conflicts.number_of(request.match_info["id"]))
     integration = await context.db.read(integrations.named, conflict.integration)
-    if integration.token is None:
-        return
-    crew = context.fleet.crew(integration.id) or context.fleet.assemble(integration)
     wanted = await context.db.read(needs, integration.id, outgoing=[(conflict.field, value)])
-    try:
-        await crew.account.look_up(wanted)
-    except ExternalError as error:
-        log.warning("%s: cannot look up %s: %s", integration.slug, conflict.field, error)
+    await plans.asked_for(context, {integration.id: wanted})
 
 
 async def _answered(

@@ -1,27 +1,34 @@
 """/integrations/{i}/plan, and what every change of rules shares: ?dry_run=true and ?plan=ID."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 
 from imsync.api import shapes
-from imsync.api.context import context_of
+from imsync.api.context import Context, context_of
 from imsync.api.parameters import ChangeQuery, asked
 from imsync.core.fields import Instant
 from imsync.engine import forecast
+from imsync.engine.account import Need
 from imsync.engine.foreseen import Forecast
+from imsync.errors import ExternalError
 from imsync.store import integrations
 from imsync.store.database import Connection
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 async def show(request: web.Request) -> web.Response:
     """What the integration owes: the requests that would be made now, and what they cost."""
     context, name = context_of(request), request.match_info["name"]
     found = await context.db.run(of_what_is_owed, name, now=context.now())
+    if await asked_for(context, found.unknown):
+        found = await context.db.run(of_what_is_owed, name, now=context.now())
     return shapes.answer(shapes.forecast(found, dry_run=False))
 
 
@@ -48,20 +55,46 @@ async def change(request: web.Request, name: str, work: Callable[[Connection], T
     Raises UserError, and PlanChanged when it would lead to something else than `plan`.
     """
     context, query = context_of(request), asked(request, ChangeQuery)
-    result, found = await context.db.run(
-        forecast.change,
-        name,
-        work,
-        dry_run=query.dry_run,
-        expected=query.plan,
-        shown=context.plans,
-        now=context.now(),
-    )
+
+    async def made() -> tuple[T, Forecast]:
+        return await context.db.run(
+            forecast.change,
+            name,
+            work,
+            dry_run=query.dry_run,
+            expected=query.plan,
+            shown=context.plans,
+            now=context.now(),
+        )
+
+    result, found = await made()
+    if query.dry_run and await asked_for(context, found.unknown):
+        result, found = await made()
     if query.dry_run:
         context.remember(found)
     else:
         context.fleet.ring()
     return Changed(result, found, query.dry_run)
+
+
+async def asked_for(context: Context, unknown: Mapping[str, Sequence[Need]]) -> bool:
+    """Ask for these names, by integration, so that a plan can say them. Whether any answer came.
+
+    Where nobody answers, the plan says that nobody has been asked.
+    """
+    asked_any = False
+    for id_, wanted in unknown.items():
+        integration = await context.db.read(integrations.get, id_)
+        if integration.token is None:
+            continue
+        crew = context.fleet.crew(id_) or context.fleet.assemble(integration)
+        try:
+            await crew.account.look_up(wanted)
+        except ExternalError as error:
+            log.warning("%s: cannot look up names: %s", integration.slug, error)
+        else:
+            asked_any = True
+    return asked_any
 
 
 # Units of work.

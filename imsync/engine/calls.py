@@ -55,6 +55,8 @@ def foresee(conn: Connection, integration: Integration, found: Forecast, *, now:
             plain += _updates(conn, claim, found, now=now)
         outbox.forget(conn, claim.link_id)
     found.requests += len(wanted)
+    if wanted:
+        found.unknown[integration.id] = list(wanted)
     if looks < storm.LEAST:
         found.requests += looks
         for one in plain:

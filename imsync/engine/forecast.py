@@ -68,6 +68,7 @@ def _made(
 ) -> tuple[T, Forecast]:
     last_line, last_conflict = incidents.last_entry(conn), conflicts.last(conn)
     pending, owed = conflicts.pending_ids(conn), outbox.everything(conn)
+    stood_still = links.blocked(conn)
     result = work(conn)
     integration = integrations.get(conn, id_)
     found = Forecast(integration.slug, integration.rate_limit)
@@ -79,6 +80,11 @@ def _made(
     found.ended = [conflicts.get(conn, one) for one in pending - conflicts.pending_ids(conn)]
     owed_now = outbox.everything(conn)
     found.still = [_dropped(conn, link, what) for link, what in sorted(owed - owed_now)]
+    found.still += [
+        Still(_incident(conn, link), name, because)
+        for (link, name), because in sorted(links.blocked(conn).items())
+        if (link, name) not in stood_still and (link, name) not in owed
+    ]
     new = {link for link, _ in owed_now - owed}
     with undone(conn):
         for link in {link for link, _ in owed_now} - new:
@@ -89,12 +95,16 @@ def _made(
 
 
 def _dropped(conn: Connection, link_id: int, what: str) -> Still:
-    incident = incidents.public_id(links.get(conn, link_id).incident_id)
+    incident = _incident(conn, link_id)
     if what == outbox.CREATE:
         return Still(incident, "", "it is no longer to be created")
     if outbox.note_of(what) is not None:
         return Still(incident, "note", "notes are not synced any more")
     return Still(incident, what, links.fields(conn, link_id)[Field(what)].because)
+
+
+def _incident(conn: Connection, link_id: int) -> str:
+    return incidents.public_id(links.get(conn, link_id).incident_id)
 
 
 def _differs(before: Forecast | None, after: Forecast) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from imsync.connectors.base import Request
 from imsync.core.fields import Value
+from imsync.engine.account import Need
 from imsync.store import incidents
 from imsync.store.conflicts import Conflict
 
@@ -46,7 +47,10 @@ class Still:
 
 @dataclass(slots=True)
 class Forecast:
-    """What a change (or, without one, what is owed) leads to. `requests` counts all of them."""
+    """What a change (or, without one, what is owed) leads to. `requests` counts all of them.
+
+    `unknown` are the names that it turns on and nobody has asked for yet.
+    """
 
     integration: str
     rate_limit: int
@@ -56,6 +60,7 @@ class Forecast:
     ended: list[Conflict] = field(default_factory=list)  # that were pending before
     still: list[Still] = field(default_factory=list)
     requests: int = 0
+    unknown: dict[str, list[Need]] = field(default_factory=dict)  # by integration: its id
 
     def __bool__(self) -> bool:
         """Whether it leads to anything at all."""

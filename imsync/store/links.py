@@ -298,6 +298,12 @@ def set_because(conn: Connection, id_: int, field: Field, because: str) -> None:
     )
 
 
+def blocked(conn: Connection) -> dict[tuple[int, Field], str]:
+    """Why the fields of links that stand still do."""
+    rows = conn.execute("SELECT link_id, field, blocked FROM link_fields WHERE blocked IS NOT NULL")
+    return {(row["link_id"], Field(row["field"])): row["blocked"] for row in rows}
+
+
 def count_blocked(conn: Connection, integration_id: str) -> int:
     row = conn.execute(
         "SELECT COUNT(*) FROM link_fields f JOIN links l ON l.id = f.link_id"

@@ -35,6 +35,29 @@ async def test_a_plan_of_what_is_owed(town: Town, api: Api) -> None:
     (await api("GET", "/api/v1/integrations/nowhere/plan")).problem(404, "not_found")
 
 
+async def test_a_plan_names_people_whom_nobody_had_asked_for_yet(town: Town, api: Api) -> None:
+    """It said that PagerDuty had not been asked yet, instead of the request that would be sent."""
+    dave = town.user(4)
+    await town.edit(assigned_to=dave["email"])
+    plan = await api.found(f"{PRD}/plan")
+    assert plan["not_sent"] == []
+    changes = [change for call in plan["calls"] for change in call["changes"]]
+    assert [(one["field"], one["after"]) for one in changes] == [("assigned_to", dave["email"])]
+
+    await town.configure(sync_direction="inbound")
+    await town.edit(assigned_to="nobody@acme.example")
+    opened = {"sync_direction": "bidirectional"}
+    shown = (await api("PATCH", f"{PRD}?dry_run=true", opened)).json
+    assert "knows no user 'nobody@acme.example'" in shown["not_sent"][0]["because"]
+
+
+async def test_a_plan_says_so_when_nobody_answers(town: Town, api: Api) -> None:
+    await town.edit(assigned_to=town.user(4)["email"])
+    town.sandbox.faults.api_error = 1.0
+    plan = await api.found(f"{PRD}/plan")
+    assert "has not been asked yet" in plan["not_sent"][0]["because"]
+
+
 async def test_a_change_of_strategy_says_what_it_changed(api: Api) -> None:
     changed = (await api("PATCH", PRD, {"conflict_strategy": "last-write-wins"})).json
     assert changed["conflict_strategy"] == "last-write-wins"
