@@ -6,10 +6,11 @@ goes wrong.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 import orjson
@@ -193,10 +194,11 @@ class There:
                 if old[name] == value:
                     continue
                 by = asker.who if (id_, name) in asker.sets or ("", name) in asker.sets else ITSELF
-                line = Line(self._count(), self._now(), id_, name, old[name], value, by)
-                self.lines.append(line)
-                self.network.say(f"there {line.by}: {id_} {name} {line.old!r} -> {value!r}")
-                self._met(line)
+                for one, next_ in pairwise(_passed(name, old[name], value)):
+                    line = Line(self._count(), self._now(), id_, name, one, next_, by)
+                    self.lines.append(line)
+                    self.network.say(f"there {line.by}: {id_} {name} {one!r} -> {next_!r}")
+                    self._met(line)
 
     @web.middleware
     async def _who(
@@ -208,6 +210,15 @@ class There:
         who = request.path.split("/")[3] if person else US
         _ASKER.set(Asker(who, frozenset(_sets(await request.read()))))
         return await handler(request)
+
+
+def _passed(name: Field, old: Value, new: Value) -> Sequence[Value]:
+    """What a field stood at, from the one to the other.
+
+    Acknowledging what is resolved opens it on the way: the log and the webhooks tell of both.
+    """
+    reopens = (name, old, new) == (Field.STATUS, "resolved", "acknowledged")
+    return (old, "triggered", new) if reopens else (old, new)
 
 
 def _sets(raw: bytes) -> Iterator[tuple[str, Field]]:
