@@ -14,6 +14,10 @@ CUT = 999
 """How much later (ms) than its time a line of a log may be: it may tell whole seconds only."""
 
 
+IN_FLIGHT = 180_000
+"""How long (ms) after a write was sent it may be carried out: as long as its lease lasts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A write of ours that landed: over what, known as of when; what, and when."""

@@ -130,8 +130,9 @@ def _guarded(
     if owed or not isinstance(decision, Decision) or decision.verdict is not Verdict.PUSH:
         return decision
     since = flapping.counts_from(now, conflicts.flapped_until(conn, link_id, field))
-    landed = [(one.written, one.edit) for one in writes.of_field(conn, link_id, field)]
-    why = flapping.flaps(flapping.undone(landed, since))
+    landed = writes.of_field_since(conn, link_id, field, since)
+    undone = flapping.undone([(one.written, one.edit) for one in landed], since)
+    why = flapping.flaps(undone)
     return decision if why is None else Decision(Verdict.HOLD, why, flaps=True)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from imsync.connectors.base import Snapshot
-from imsync.core.covered import Theirs, covers
+from imsync.core.covered import IN_FLIGHT, Theirs, covers
 from imsync.core.fields import NEVER, Base, Edit, Field, Instant, Seen, Side
 from imsync.core.maps import NoTranslation
 from imsync.core.merge import Verdict, both, edited
@@ -43,6 +43,13 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
         else:
             at = snapshot.set_at.get(field)
             by = snapshot.set_by.get(field)
+            stray = writes.stray(
+                conn, link_id, field, value, as_of=snapshot.as_of, within=IN_FLIGHT
+            )
+            if stray is not None:
+                # It may be a write of ours that arrived late: as old as its edit, and no news.
+                at = stray
+                links.set_base(conn, link_id, field, replace(state.base, platform=NEVER))
             # It may have been set while our request was on its way; it stood there then.
             until = max(snapshot.as_of, at or 0)
             seen = Seen(value, snapshot.as_of if at is None else at, Instant(until), by)

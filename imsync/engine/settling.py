@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from imsync.connectors.base import Change
-from imsync.core.covered import CUT
+from imsync.core.covered import CUT, IN_FLIGHT
 from imsync.core.fields import NEVER, Base, Field, Instant, Seen
 from imsync.engine import log_feed, own_lines
 from imsync.engine.account import Account
@@ -17,9 +17,6 @@ from imsync.store import dead_letters, integrations, journal, links, writes
 from imsync.store.database import Connection
 from imsync.store.links import Link
 from imsync.store.writes import Write
-
-_IN_FLIGHT = 180_000
-"""How long (ms) after a write was sent it may be carried out: as long as its lease lasts."""
 
 
 async def ask(account: Account, link: Link) -> None:
@@ -76,7 +73,7 @@ def _found(conn: Connection, write: Write, changes: Sequence[Change]) -> Arrived
     lines = [change for change in changes if change.field is write.field]
     translation = translation_of(conn, write.link_id)
     made = own_lines.made(write.before, write.as_of, write.value, lines, translation)
-    fitting = [lines[at] for at in made if lines[at].at <= write.sent_at + _IN_FLIGHT]
+    fitting = [lines[at] for at in made if lines[at].at <= write.sent_at + IN_FLIGHT]
     if not fitting:
         return None
     sent = [line for line in fitting if line.at + CUT >= write.sent_at]

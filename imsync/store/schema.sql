@@ -304,6 +304,7 @@ CREATE TABLE writes (
     covered  TEXT    NOT NULL DEFAULT '[]', -- the edits it is known to have covered unseen
     state    TEXT    NOT NULL CHECK (state IN ('sending', 'unknown', 'done', 'failed')),
     edit_by  TEXT, -- ... and whoever made that edit, if they said so
+    doubted  INTEGER NOT NULL DEFAULT 0 CHECK (doubted IN (0, 1)), -- nobody heard what became of it
     CHECK ((state = 'done') = (at IS NOT NULL))
 ) STRICT;
 CREATE INDEX writes_of ON writes (link_id, field, id);

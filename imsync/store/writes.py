@@ -145,11 +145,14 @@ def note_covered(conn: Connection, id_: int, values: Sequence[Value]) -> None:
     conn.execute("UPDATE writes SET covered = ? WHERE id = ?", (json.dumps(values), id_))
 
 
-def of_field(conn: Connection, link_id: int, field: Field) -> list[Landed]:
-    """The writes of a link's field that landed, oldest first."""
+def of_field_since(conn: Connection, link_id: int, field: Field, since: Instant) -> list[Landed]:
+    """The writes of a link's field that landed since then, oldest first, and the one before."""
     rows = conn.execute(
-        "SELECT * FROM writes WHERE link_id = ? AND field = ? AND state = 'done' ORDER BY id",
-        (link_id, field),
+        "SELECT * FROM writes WHERE link_id = :link AND field = :field AND state = 'done'"
+        " AND id >= COALESCE((SELECT MAX(id) FROM writes WHERE link_id = :link"
+        "                      AND field = :field AND state = 'done' AND at < :since), 0)"
+        " ORDER BY id",
+        {"link": link_id, "field": field, "since": since},
     )
     return [_landed(row) for row in rows]
 
@@ -179,17 +182,34 @@ def failed(conn: Connection, link_id: int) -> None:
 def doubt(conn: Connection, link_id: int) -> None:
     """No answer came to what was being sent on this link: it may have landed."""
     conn.execute(
-        "UPDATE writes SET state = 'unknown' WHERE state = 'sending' AND link_id = ?", (link_id,)
+        "UPDATE writes SET state = 'unknown', doubted = 1 WHERE state = 'sending' AND link_id = ?",
+        (link_id,),
     )
 
 
 def doubt_all(conn: Connection, integration_id: str | None = None) -> None:
     """The same on all links, or on an integration's: whoever was sending was cut short."""
     conn.execute(
-        "UPDATE writes SET state = 'unknown' WHERE state = 'sending'"
+        "UPDATE writes SET state = 'unknown', doubted = 1 WHERE state = 'sending'"
         " AND link_id IN (SELECT id FROM links WHERE integration_id = COALESCE(?, integration_id))",
         (integration_id,),
     )
+
+
+def stray(
+    conn: Connection, link_id: int, field: Field, value: Value, *, as_of: Instant, within: int
+) -> Instant | None:
+    """The edit (when it was made) that this value may be a late arrival of, if any.
+
+    Its write was taken not to have landed, for the log told nothing of it; but the request had
+    left within the last so many ms, and may have been on its way.
+    """
+    row = conn.execute(
+        "SELECT MAX(edit_at) FROM writes WHERE link_id = ? AND field = ? AND value = ?"
+        " AND state = 'failed' AND doubted AND sent_at BETWEEN ? AND ?",
+        (link_id, field, text_of(value), as_of - within, as_of),
+    ).fetchone()
+    return row[0] if row[0] is None else Instant(row[0])
 
 
 def give_up(conn: Connection, link_id: int, ids: list[int] | None = None) -> None:

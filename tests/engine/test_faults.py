@@ -56,6 +56,28 @@ async def test_an_arrival_that_only_the_log_tells_of_is_explained_so(town: Town)
     )
 
 
+@pytest.mark.parametrize("later", [10_000, 200_000], ids=["late", "somebody's own"])
+async def test_a_write_that_arrives_after_the_log_told_nothing_of_it_is_no_news(
+    town: Town, later: int
+) -> None:
+    """It was taken for an edit of theirs, and won over the one that had been made here since."""
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(title="Slow")
+    await town.lose_the_answer_to("write", fault="api_unheard")
+    await town.edit(title="Now")
+    town.clock.at += 5_000
+    await town.settle()
+    assert (await town.there())["title"] == "Now"
+    town.clock.at += later
+    await town.act(title="Slow")  # so late did it get there
+    await town.sweep()
+    here, there = (await town.here())[Field.TITLE], (await town.there())["title"]
+    assert here == there == ("Now" if later < 180_000 else "Slow")
+    lost = [one.external.value for one in await town.conflicts()]
+    assert lost == (["Slow"] if here == "Now" else []), "and if it was somebody's, it is kept"
+
+
 async def test_what_was_given_up_on_in_doubt_is_settled_by_the_next_look(town: Town) -> None:
     await town.declare("Start")
     await town.settle()
