@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 GRACE = 25.0
 """Seconds that a stopping loop has to finish the request in hand; its lease outlives it."""
 
+SOON = 2.0
+"""The same where somebody waits for an integration to be changed: what is cut short then is in
+doubt, as after a crash, and settled from the log."""
+
 
 class Connects(Protocol):
     """Makes the connector of an integration; the daemon knows which HTTP session to use."""
@@ -93,7 +97,7 @@ class Fleet:
 
     async def refresh(self, id_: str) -> None:
         """An integration was made, changed or deleted: work with what it is now."""
-        await self.dismiss(id_)
+        await self.dismiss(id_, grace=SOON)
         for integration in await self._db.read(integrations.every):
             if integration.id == id_:
                 self._set_to_work(integration)
@@ -165,7 +169,7 @@ class Fleet:
 
     async def stop(self) -> None:
         """Let every loop finish the request in hand."""
-        await asyncio.gather(*(self.dismiss(id_) for id_ in list(self._crews)))
+        await asyncio.gather(*(self.dismiss(id_, grace=GRACE) for id_ in list(self._crews)))
 
     def _set_to_work(self, integration: Integration) -> None:
         if not integration.enabled or integration.token is None:
@@ -187,14 +191,17 @@ class Fleet:
         assert error is not None
         self._failed.set_exception(error)
 
-    async def dismiss(self, id_: str) -> None:
-        """Let an integration's loops finish what they hold, and work no more for it."""
+    async def dismiss(self, id_: str, *, grace: float = SOON) -> None:
+        """Let an integration's loops finish what they hold, and work no more for it.
+
+        What takes longer than `grace` seconds is cut short.
+        """
         if id_ not in self._crews:
             return
         crew, tasks = self._crews.pop(id_)
         for bell in crew.bells:
             bell.stop()
-        _, late = await asyncio.wait(tasks, timeout=GRACE)
+        _, late = await asyncio.wait(tasks, timeout=grace)
         for task in late:
             task.cancel()
         if late:

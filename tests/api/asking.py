@@ -150,8 +150,15 @@ class House:
     api: Api
     db: Database
     clock: Clock
-    feed: Feed
-    fleet: Fleet
+    context: Context
+
+    @property
+    def feed(self) -> Feed:
+        return self.context.feed
+
+    @property
+    def fleet(self) -> Fleet:
+        return self.context.fleet
 
 
 class Nowhere(AbstractResolver):
@@ -193,7 +200,7 @@ async def house_of(path: Path | str = ":memory:") -> AsyncIterator[House]:
         server = TestServer(app.make(context))
         await server.start_server()
         try:
-            yield House(Api(session, server), db, clock, context.feed, fleet)
+            yield House(Api(session, server), db, clock, context)
         finally:
             await server.close()
             await fleet.stop()

@@ -83,7 +83,7 @@ async def test_what_is_cut_short_when_an_integration_is_disabled_is_owed_again(
     db: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else its lease would be nobody's, and nothing of its link would move until a restart."""
-    monkeypatch.setattr(fleet, "GRACE", 0.01)
+    monkeypatch.setattr(fleet, "SOON", 0.01)
     there = Silent()
     made = fleet_of(db, clock, there)
     await integrated(db, clock, "int_p")

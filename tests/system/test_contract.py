@@ -25,7 +25,7 @@ if wanted := os.environ.get("EXAMPLES"):
 CONFIG = """
 hooks = "hooks.py"
 max-stream-events = 2
-request-timeout = 40 # a change of an integration lets its loops finish what they have in hand
+request-timeout = 15
 
 [dictionaries]
 integrations.values = ["prod-pd"]
