@@ -8,6 +8,7 @@ from imsync.api import shapes
 from imsync.api.bodies import Installation, read
 from imsync.api.context import context_of
 from imsync.api.crews import crew_of
+from imsync.core import lag
 from imsync.engine import addresses, installing, proving, subscription
 from imsync.engine.fleet import Crew
 from imsync.engine.installing import Installed
@@ -151,6 +152,7 @@ def shown(conn: Connection, name: str, *, root: str | None, listen: str | None) 
         "disabled_at": row.disabled_at,
         "enabled_at": row.enabled_at,
         "last_delivery_at": integration.last_delivery_at,
+        "lag": lag.summary(subscription.lags(conn, integration)),
         "refused_signatures": integration.refused_signatures,
         "refused_since_delivery": integration.refused_since_delivery,
         "problems": list(subscription.problems(conn, integration)),

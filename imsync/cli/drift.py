@@ -67,8 +67,9 @@ def outcome(found: Json) -> str:
     """What came of the sweep, in a line."""
     sweep = _sweep(found)
     if because := sweep.get("because"):
-        what = "nothing was changed" if sweep.get("state") == "stopped" else "it is tried again"
-        return harmless(f"the sweep came to no end: {because}; {what}")
+        if sweep.get("state") == "stopped":
+            return harmless(f"the sweep was stopped: {because}; nothing was changed")
+        return harmless(f"the sweep failed: {because}; it is tried again")
     told = f"looked at {counted(sweep.get('met'))}: {cell(sweep.get('mended'))} mended"
     return f"{told}, {cell(sweep['taken_in'])} taken in" if sweep.get("taken_in") else told
 
@@ -78,7 +79,8 @@ def counted(count: object) -> str:
 
 
 def shown(found: Json) -> list[Block]:
-    text: list[Block] = [facts(found, "integration", "healed", "last_sweep_at", "log_read_to_at")]
+    told = {**found, "log_read_to": when(found.get("log_read_to_at"))}
+    text: list[Block] = [facts(told, "integration", "healed", "last_sweep_at", "log_read_to")]
     stopped = found.get("stopped")
     if isinstance(stopped, dict):
         text.append(

@@ -125,9 +125,6 @@ def took_ms(milliseconds: Any) -> str:
     return f"{cell(milliseconds)} ms" if isinstance(milliseconds, int | float) else cell(None)
 
 
-IN_STEP = ("in_step", "in_sync", "synced", "settled", "agreed")
-
-
 def apart(fields: Any) -> str:
     """The fields of a link whose state says more than that both sides agree."""
     if not isinstance(fields, Mapping):
@@ -136,7 +133,7 @@ def apart(fields: Any) -> str:
         ", ".join(
             f"{name} ({state})"
             for name, field in fields.items()
-            if isinstance(field, Mapping) and (state := field.get("state")) not in (None, *IN_STEP)
+            if isinstance(field, Mapping) and (state := field.get("state")) not in (None, "in_sync")
         )
     )
 

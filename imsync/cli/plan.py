@@ -102,6 +102,8 @@ def cost(found: Any) -> str:
     if not isinstance(found, dict):
         return ""
     requests = found.get("requests")
+    if requests == 0:
+        return "no requests"
     what = "request" if requests == 1 else "requests"
     return (
         f"{cell(requests)} {what}, of {cell(found.get('rate_limit'))} a minute:"

@@ -116,7 +116,7 @@ def facts(thing: Mapping[str, Any], *names: str) -> Facts:
         [
             (
                 name.replace("_", " "),
-                when(thing[name]) if name.endswith("_at") else cell(thing[name]),
+                when(thing[name]) if _is_time(name) else cell(thing[name]),
             )
             for name in names
             if name in thing
@@ -124,10 +124,14 @@ def facts(thing: Mapping[str, Any], *names: str) -> Facts:
     )
 
 
+def _is_time(name: str) -> bool:
+    return name == "at" or name.endswith("_at")
+
+
 def table(things: Iterable[Any], *names: str, cut: bool = False) -> Table:
     """One row for each thing, with its `names` as columns. What was `created_at` was created …"""
     rows = [
-        [ago(thing.get(name)) if name.endswith("_at") else cell(thing.get(name)) for name in names]
+        [ago(thing.get(name)) if _is_time(name) else cell(thing.get(name)) for name in names]
         for thing in things
         if isinstance(thing, Mapping)
     ]

@@ -3,6 +3,7 @@
 import asyncclick as click
 
 from imsync.cli.client import Daemon, Json
+from imsync.cli.health import took_ms
 from imsync.cli.options import NAME, command, given
 from imsync.cli.output import DONE, UNHEALTHY, Output
 from imsync.cli.table import Block, cell, facts, harmless, when
@@ -117,13 +118,17 @@ def described(found: Json) -> list[Block]:
         "disabled": times(found, "times_disabled", "disabled_at"),
         "enabled": times(found, "times_enabled", "enabled_at"),
     }
+    if isinstance(took := found.get("lag"), dict) and took.get("count"):
+        counts["deliveries_take"] = (
+            f"{took_ms(took.get('p50_ms'))} (p50), {took_ms(took.get('p99_ms'))} (p99)"
+        )
     if found.get("replaced"):
         counts["to_be_deleted"] = ", ".join(map(cell, found["replaced"]))
     names = [
         *("integration", "subscription_id", "state", "because", "url", "webhook_url"),
         *("points_here", "made_by", "knows_secret", "secrets_in_force", "installed_at"),
         *("checked_at", "disabled", "enabled", "to_be_deleted", "last_delivery_at"),
-        "refused_signatures",
+        *("deliveries_take", "refused_signatures"),
     ]
     if not found.get("because"):
         names.remove("because")

@@ -1,9 +1,10 @@
 """Is it in sync? What people ask of an integration, gathered in one look."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from imsync.connectors import TRANSLATIONS
+from imsync.core import lag
 from imsync.core.fields import Field, Instant, Side
 from imsync.core.merge import Verdict
 from imsync.engine import subscription
@@ -75,10 +76,8 @@ def sync_status(
             for field in Field
         ],
         "lag": {
-            "inbound": _lag(journal.lags(conn, integration.id, verdict=Verdict.ADOPT, last=_LAGS)),
-            "outbound": _lag(
-                journal.lags(conn, integration.id, verdict=journal.CONFIRMED, last=_LAGS)
-            ),
+            way: lag.summary(journal.lags(conn, integration.id, verdict=verdict, last=_LAGS))
+            for way, verdict in (("inbound", Verdict.ADOPT), ("outbound", journal.CONFIRMED))
         },
         "last_delivery_at": integration.last_delivery_at,
         "last_sweep_at": integration.last_sweep_at,
@@ -134,13 +133,3 @@ def _for_people(
     if dead:
         what = "dead letter" if dead == 1 else "dead letters"
         yield f"{dead} {what}: `im integration dlq {slug}`"
-
-
-def _lag(sorted_ms: Sequence[int]) -> dict[str, int | None]:
-    """Nearest-rank percentiles."""
-    count = len(sorted_ms)
-
-    def at(share: float) -> int | None:
-        return sorted_ms[min(count - 1, int(count * share))] if count else None
-
-    return {"count": count, "p50_ms": at(0.5), "p99_ms": at(0.99)}

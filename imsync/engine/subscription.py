@@ -10,16 +10,18 @@ problem in the sync-status until a person installs another.
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from imsync.connectors.base import Subscription
+from imsync.connectors import TRANSLATIONS
+from imsync.connectors.base import Subscription, Unusable
 from imsync.core.fields import Instant
 from imsync.engine.account import Account
 from imsync.engine.addresses import leads_to
 from imsync.engine.bell import Bell
 from imsync.errors import ExternalError, Gone, NotFound, Refused, Unauthorized
-from imsync.store import integrations, subscriptions
+from imsync.store import inbox, integrations, subscriptions
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 from imsync.store.subscriptions import State, Watched
@@ -28,6 +30,9 @@ log = logging.getLogger(__name__)
 
 EVERY: Final = 60.0
 """Seconds between looks: one call a minute, and no gap is longer before it is found."""
+
+_LAGS: Final = 100
+"""So many deliveries tell how long they take."""
 
 GRACE: Final = 600_000
 """How long (ms) a secret stays in force once its subscription is deleted.
@@ -197,6 +202,17 @@ def retired(conn: Connection, integration_id: str, external_id: str, *, now: Ins
 def knows_the_secret(conn: Connection, integration_id: str, external_id: str) -> bool:
     """Whether a secret in force is that subscription's, or was given by hand and may be."""
     return not integrations.secret_owners(conn, integration_id).isdisjoint({external_id, None})
+
+
+def lags(conn: Connection, integration: Integration) -> list[int]:
+    """How long (ms, sorted) the last deliveries were on their way, of those that tell."""
+    translation, offset = TRANSLATIONS[integration.integration_type], integration.clock_offset
+    found = list[int]()
+    for kept in inbox.latest(conn, integration.id, last=_LAGS):
+        with suppress(Unusable):
+            if left := translation.parse(kept.body, offset=offset).at:
+                found.append(max(0, kept.received_at - left))
+    return sorted(found)
 
 
 def problems(conn: Connection, integration: Integration) -> Iterator[str]:

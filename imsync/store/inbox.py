@@ -114,6 +114,15 @@ def about_nothing(conn: Connection, integration_id: str, *, after: int) -> list[
     return [Kept(*row) for row in rows]
 
 
+def latest(conn: Connection, integration_id: str, *, last: int) -> list[Kept]:
+    """The last so many deliveries, the newest first."""
+    rows = conn.execute(
+        "SELECT body, received_at FROM inbox WHERE integration_id = ? ORDER BY id DESC LIMIT ?",
+        (integration_id, last),
+    )
+    return [Kept(*row) for row in rows]
+
+
 def mark_done(conn: Connection, id_: int, outcome: str) -> None:
     conn.execute(
         "UPDATE inbox SET state = 'done', outcome = ? WHERE id = ? AND state = 'pending'",

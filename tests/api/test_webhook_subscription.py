@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imsync.connectors.base import Page
-from imsync.store import integrations
+from imsync.store import inbox, integrations
 from tests.engine import hooks
 from tests.town import Town, town_of
 
@@ -18,7 +18,7 @@ SHAPE = {
     *("integration", "subscription_id", "state", "because", "url", "webhook_url", "points_here"),
     *("made_by", "knows_secret", "secrets_in_force", "replaced", "installed_at", "checked_at"),
     *("times_disabled", "times_enabled", "times_deleted", "disabled_at", "enabled_at"),
-    *("last_delivery_at", "refused_signatures", "refused_since_delivery", "problems"),
+    *("last_delivery_at", "lag", "refused_signatures", "refused_since_delivery", "problems"),
 }
 
 
@@ -53,6 +53,27 @@ async def test_nothing_is_known_before_it_is_looked_at(bare: Town) -> None:
     assert (found["problems"], found["knows_secret"]) == ([], None)
     await bare.crew.watch.step()
     assert (await asks(bare).found(PATH))["state"] == "none"
+
+
+async def test_how_long_deliveries_take_is_told(town: Town) -> None:
+    assert (await asks(town).found(PATH))["lag"] == {"count": 0, "p50_ms": None, "p99_ms": None}
+    await town.trigger("Disk full")
+    town.clock.at += 4_000
+    await town.settle()
+    await town.db.run(
+        inbox.put,
+        integration_id="int_test",
+        delivery_id="junk",
+        event_id=None,
+        event_type=None,
+        external_id=None,
+        incident_key=None,
+        body=b"junk",
+        now=town.clock(),
+    )
+    lag = (await asks(town).found(PATH))["lag"]
+    assert lag["count"] == 1, "what makes no sense tells nothing"
+    assert 4_000 <= lag["p50_ms"] <= 4_100
 
 
 async def test_installed_it_is_shown_and_the_secret_is_not(bare: Town) -> None:

@@ -210,7 +210,7 @@ async def test_sync_status_shows_what_there_is_to_know(
 async def test_links_name_the_fields_that_are_not_in_step(
     daemon: FakeDaemon, im: Im, capsys: Capture
 ) -> None:
-    fields = {"title": {"state": "in_step"}, "assigned_to": {"state": "blocked"}, "odd": None}
+    fields = {"title": {"state": "in_sync"}, "assigned_to": {"state": "blocked"}, "odd": None}
     links = [{"incident": "INC-1", "fields": fields}, {"incident": "INC-2"}]
     daemon.answers_with("GET /integrations/prod-pd/links", {"items": links})
     assert await im("integration", "links", "prod-pd") == 0

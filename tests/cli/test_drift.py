@@ -53,12 +53,12 @@ def goes(daemon: FakeDaemon, *how: dict[str, Any], before: dict[str, Any] = DONE
         (
             found(state="failed", because="no route to PagerDuty"),
             5,
-            "the sweep came to no end: no route to PagerDuty; it is tried again\n",
+            "the sweep failed: no route to PagerDuty; it is tried again\n",
         ),
         (
             found(state="stopped", because="it would change 40 of 50", stopped=STOPPED),
             5,
-            "the sweep came to no end: it would change 40 of 50; nothing was changed\n",
+            "the sweep was stopped: it would change 40 of 50; nothing was changed\n",
         ),
     ],
 )

@@ -20,6 +20,7 @@ SHOWN = {
     "times_enabled": 0,
     "enabled_at": None,
     "replaced": ["POLD"],
+    "lag": {"count": 40, "p50_ms": 120, "p99_ms": 900},
     "problems": ["it delivers nothing\x1b[2J"],
 }
 
@@ -52,6 +53,7 @@ async def test_a_command_asks_for_what_it_says_and_shows_what_came_of_it(
         "subscription id PHOOK",
         "because PagerDuty has disabled it",
         "enabled never",
+        "deliveries take 120 ms (p50), 900 ms (p99)",
         "to be deleted POLD",
         "problem: it delivers nothing\\x1b[2J",
     } <= lines

@@ -89,8 +89,8 @@ async def test_every_failure_by_its_remedy(
     wire.answers(PUT, **answer)
     of_read, of_write = await failure(reads(pd)), await failure(writes(pd))
     assert (type(of_read), type(of_write)) == (of_a_read, of_a_write)
-    assert str(of_read).startswith(f"{GET}: ")
-    assert str(of_write).startswith(f"{PUT}: ")
+    for error, asked in ((of_read, GET), (of_write, PUT)):
+        assert str(error).startswith((f"{asked}: ", f"PagerDuty answered {asked} with "))
     assert len(wire.asked) == 2
 
 
@@ -102,7 +102,7 @@ async def test_a_refusal_tells_what_pagerduty_said(wire: Wire, pd: PagerDuty) ->
     assert isinstance(error, Refused)
     assert (error.status, error.number) == (400, 2001)
     said = "400 Invalid Input: Title is too long.: And dull. (2001)"
-    assert str(error) == f"PUT /incidents/Q1: {said}"
+    assert str(error) == f"PagerDuty answered PUT /incidents/Q1 with {said}"
 
 
 @pytest.mark.parametrize(

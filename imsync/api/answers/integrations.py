@@ -64,7 +64,7 @@ class SyncedField(TypedDict):
 
 
 class Lag(TypedDict):
-    """How long (ms) the last edits took to arrive. Null: none did yet."""
+    """How long (ms) the last so many took to arrive. Null: none did yet."""
 
     count: int
     p50_ms: int | None

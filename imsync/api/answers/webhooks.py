@@ -4,11 +4,15 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from imsync.api.answers.integrations import Lag
 from imsync.store.subscriptions import State
 
 
 class WebhookSubscription(TypedDict):
-    """As it was last seen. Null where nothing is known; `replaced`: old ones not yet deleted."""
+    """As it was last seen. Null where nothing is known; `replaced`: old ones not yet deleted.
+
+    `lag`: how long the last hundred deliveries were on their way.
+    """
 
     integration: str
     subscription_id: str | None
@@ -29,6 +33,7 @@ class WebhookSubscription(TypedDict):
     disabled_at: str | None
     enabled_at: str | None
     last_delivery_at: str | None
+    lag: Lag
     refused_signatures: int
     refused_since_delivery: int
     problems: list[str]

@@ -27,7 +27,7 @@ async def run(road: Rest, look_up: LookUp, *, services: Sequence[str]) -> Sequen
         # Known, but not let near the abilities: what it may do shows in the next ones.
         credentials = Check("credentials", ok=True, detail=f"accepted, with limits: {error}")
     except ExternalError as error:
-        hint = error.hint or "check the base URL, and the way out of this network"
+        hint = error.hint or "is the base URL that of PagerDuty's API?"
         return [Check("reach", ok=False, detail=str(error), hint=hint)]
     else:
         credentials = Check("credentials", ok=True, detail="accepted")

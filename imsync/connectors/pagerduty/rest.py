@@ -64,6 +64,8 @@ _LIMITED_APART: Final = {
     ("GET", "/oncalls"): Operation.ON_CALL,
 }
 """What has a lower limit of its own (PagerDuty's REST documentation, rate limits)."""
+_NO_WAY: Final = "check the base URL, and the way out of this network"
+_ITS_TROUBLE: Final = "PagerDuty itself has trouble: try again later"
 _NEVER_LEFT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
@@ -137,7 +139,8 @@ class Rest:
                 self._hear(_LIMITED_APART.get((method, path), Operation.OTHER), response, sent)
                 answer = await _bounded(response)
         except _NEVER_LEFT as error:
-            raise Unavailable(f"{call}: no connection to PagerDuty: {self._safe(error)}") from None
+            message = f"{call}: no connection to PagerDuty: {self._safe(error)}"
+            raise Unavailable(message, hint=_NO_WAY) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             why = self._safe(error) or type(error).__name__
             raise _lost(writes, f"{call}: no answer from PagerDuty: {why}") from None
@@ -179,7 +182,8 @@ class Rest:
     ) -> ExternalError:
         status = response.status
         number, said = _complaint(answer)
-        message = f"{call}: {status} {self._safe(said or response.reason or '')}".rstrip()
+        words = self._safe(said or response.reason or "")
+        message = f"PagerDuty answered {call} with {status} {words}".rstrip()
         if number:
             message = f"{message} ({number})"
         retry_after = wait(response.headers, limited=status == 429, now=self.now())
@@ -187,7 +191,7 @@ class Rest:
             return Unavailable(message, retry_after=retry_after, limited=status == 429)
         if status == 408 or status >= 500:
             kind = Unknown if writes else Unavailable
-            return kind(message, retry_after=retry_after)
+            return kind(message, hint=_ITS_TROUBLE, retry_after=retry_after)
         if status < 400:
             return Unavailable(message, hint="is the base URL that of PagerDuty's API?")
         if status == 401 or (status == 403 and number not in _DENIED_HERE):
