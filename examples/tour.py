@@ -30,7 +30,7 @@ LOOK_EVERY = 0.005
 
 HERE_TO_THERE, THERE_TO_HERE = "imsync → PagerDuty", "PagerDuty → imsync"
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
 Json = dict[str, Any]
 
 
@@ -90,10 +90,11 @@ class Tour:
         self.slowest = max(self.slowest, took)
         colour = "cyan" if way == HERE_TO_THERE else "magenta"
         change = f"{old} → {new}" if old is not None else f"{new}"
-        out.print(f"[{colour}]{way}[/]  {field:<12} {change:<58.58} [bold]{took:6.0f} ms[/]")
+        # Eighty columns: no narrower terminal has to break a line.
+        out.print(f"[{colour}]{way}[/]  {field:<12} {change:<40.40}[bold]{took:4.0f} ms[/]")
 
     async def play(self) -> None:
-        title, better = "Checkout is slow", "Checkout fails for everyone"
+        title, better = "Checkout is slow", "Checkout is down"
         await self.cross(
             HERE_TO_THERE,
             "incident",
@@ -192,26 +193,28 @@ class Tour:
         return int((await self.there("GET", "/_sandbox"))["writes"])
 
     async def show(self) -> None:
-        """The incident's timeline, and the sync status."""
-        story = Table(
-            "at", "what", "by", "from", title="the timeline of INC-1", title_justify="left"
-        )
-        for entry in (await self.here("GET", "/incidents/INC-1/timeline"))["items"]:
+        """The incident's timeline, in the order in which it happened, and the sync status."""
+        story = Table("at", "what", "by", "from", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        entries = (await self.here("GET", "/incidents/INC-1/timeline"))["items"]
+        for entry in sorted(entries, key=lambda entry: str(entry["at"])):
             what = entry["text"] or ""
             if entry["kind"] == "changed":
                 what = f"{entry['field']}: {entry['old'] or 'none'} → {entry['new'] or 'none'}"
+            elif entry["kind"] == "linked":
+                what = f"linked: {what.rpartition('/')[2]} there"
             story.add_row(
                 entry["at"][11:23], what, entry["by"] or "", entry["integration"] or "here"
             )
-        out.print()
+        out.print("\nthe timeline of INC-1\n")
         out.print(story)
+        out.print()
         status = await self.here("GET", "/integrations/prod-pd/sync-status")
         lag = status["lag"]
         out.print(
             f"sync status of prod-pd: {'healthy' if status['healthy'] else status['problems']},"
             f" {status['links']} link, {status['pending']} pending,"
-            f" {status['conflicts']} conflicts, {status['dead_letters']} dead letters;"
-            f" lag p50 {lag['inbound']['p50_ms']} ms in, {lag['outbound']['p50_ms']} ms out"
+            f" {status['conflicts']} conflicts, {status['dead_letters']} dead letters\n"
+            f"lag p50 {lag['inbound']['p50_ms']} ms in, {lag['outbound']['p50_ms']} ms out"
         )
         if not status["healthy"]:
             raise DidNotArrive(f"prod-pd is not healthy: {status['problems']}")
