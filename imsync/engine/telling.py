@@ -147,12 +147,21 @@ def field(
     if because and state != "blocked":
         when = f", {words.at(decided_at)}" if decided_at is not None else ""
         told.append(f"Last decision{when}: {because}.")
-    told += (
-        f"Lost: {words.value(one.edit.value)}, set by {_who(one.edit, start=False)}"
-        f" {words.where(one.side)} {words.at(one.edit.at)}; {_back(one)}."
-        for one in losers
-    )
-    return told
+    return [*told, *_lost(words, losers)]
+
+
+def _lost(words: Words, losers: Sequence[Lost]) -> Iterator[str]:
+    """What lost, a line each; what the same hand has set over and over, once."""
+    by_hand = dict[tuple[Value, str | None, Side], list[Lost]]()
+    for one in losers:
+        by_hand.setdefault((one.edit.value, one.edit.by, one.side), []).append(one)
+    for several in by_hand.values():
+        last = several[-1]
+        times = f" {len(several)} times, last" if len(several) > 1 else ""
+        yield (
+            f"Lost: {words.value(last.edit.value)}, set by {_who(last.edit, start=False)}"
+            f" {words.where(last.side)}{times} {words.at(last.edit.at)}; {_back(last)}."
+        )
 
 
 def _there(

@@ -68,7 +68,7 @@ def confirmed(
     conn: Connection, link_id: int, field: Field, edit: Edit, *, remark: str, now: Instant
 ) -> None:
     """The external side has this edit. `remark`: what more people should know of it, or ""."""
-    lag = max(0, now - edit.at)
+    lag = max(0, now - max(edit.at, _owed_since(conn, link_id, field)))
     write(
         conn,
         link_id,
@@ -83,6 +83,18 @@ def confirmed(
     )
     told = {"by": edit.by, "field": field, "value": edit.value, "lag_ms": lag}
     events.append_of_link(conn, events.Type.CONFIRMED, told, at=now, link_id=link_id)
+
+
+def _owed_since(conn: Connection, link_id: int, field: Field) -> Instant:
+    """Since when what has arrived was owed: it may be an old edit that was put back just now."""
+    row = conn.execute(
+        "SELECT l.created_at, (SELECT MIN(at) FROM journal WHERE link_id = l.id"
+        "   AND field = :field AND verdict = 'push' AND id > COALESCE((SELECT MAX(id) FROM journal"
+        "     WHERE link_id = l.id AND field = :field AND verdict <> 'push'), 0)) AS pushed_at"
+        "  FROM links l WHERE l.id = :link",
+        {"link": link_id, "field": field},
+    ).fetchone()
+    return Instant(max(row["created_at"], row["pushed_at"] or 0))
 
 
 def of_field(conn: Connection, link_id: int, field: Field, *, last: int = 50) -> list[Entry]:

@@ -2,10 +2,12 @@
 
 import pytest
 
-from imsync.core.fields import Field
+from imsync.core.fields import Field, Side
+from imsync.core.merge import Rule
 from imsync.engine import explain, review
 from imsync.engine.explain import Explanation, Told
 from imsync.errors import NotFound
+from imsync.store import integrations
 from tests.town import Town
 
 
@@ -158,6 +160,21 @@ async def test_sides_that_differ_because_of_the_direction(town: Town) -> None:
     found = await why(town, Field.TITLE)
     assert found.state == "apart"
     assert found.story[1] == "The sides differ: PagerDuty has 'Start'."
+
+
+async def test_what_loses_again_and_again_is_told_once(town: Town) -> None:
+    await begun(town)
+    strict = Rule(Side.PLATFORM, strict=True)
+    await town.db.run(integrations.set_rule, "int_test", Field.TITLE, strict, now=town.clock())
+    for _ in range(3):
+        town.clock.at += 1_000
+        await town.act(title="Mine")
+        await town.sweep()
+    found = await why(town, Field.TITLE)
+    assert len(found.losers) == 3
+    (line,) = [line for line in found.story if line.startswith("Lost")]
+    assert line.startswith("Lost: 'Mine', set by ")
+    assert " in PagerDuty 3 times, last at 09:31:03; `im conflict restore cfl_3` brings" in line
 
 
 async def test_yesterday_is_told_with_its_day(town: Town) -> None:

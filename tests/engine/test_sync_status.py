@@ -1,7 +1,9 @@
 """`sync-status` says what is not well, and what to do about it."""
 
-from imsync.core.fields import Field
+from imsync.core.fields import Field, Side
+from imsync.core.merge import Rule
 from imsync.core.schedule import LONGEST_WAIT
+from imsync.store import integrations
 from tests.town import Town
 
 
@@ -10,6 +12,20 @@ async def test_all_is_well(town: Town) -> None:
     await town.settle()
     status = await town.sync_status()
     assert (status["healthy"], status["problems"], status["links"]) == (True, [], 1)
+
+
+async def test_what_is_put_back_has_waited_since_it_was_undone_not_since_it_was_set(
+    town: Town,
+) -> None:
+    await town.declare("Start")
+    await town.settle()
+    strict = Rule(Side.PLATFORM, strict=True)
+    await town.db.run(integrations.set_rule, "int_test", Field.TITLE, strict, now=town.clock())
+    town.clock.at += 3_600_000
+    await town.act(title="Theirs")
+    await town.sweep()
+    assert (await town.there())["title"] == "Start"
+    assert (await town.sync_status())["lag"]["outbound"]["p99_ms"] < 60_000
 
 
 async def test_a_pagerduty_that_does_not_answer(town: Town) -> None:

@@ -10,7 +10,7 @@ from itertools import product
 from imsync.core.covered import CUT
 from imsync.core.fields import Field, Side
 from imsync.core.merge import Direction, Rule, Strategy
-from imsync.store import conflicts
+from imsync.store import conflicts, links
 from imsync.store.conflicts import Conflict
 from tests.histories.history import History, Law
 from tests.histories.pairs import Pair
@@ -26,17 +26,15 @@ def wrong_winners(history: History, pairs: Sequence[Pair]) -> Iterator[str]:
             pair = next((pair for pair in of_it if pair.link.id == one.link_id), None)
             if pair is None or one.resolved_by != "imsync" or one.winner is None:
                 continue
-            yield from _wrong_winner(history, one, pair, of_it)
+            yield from _wrong_winner(history, one, pair)
 
 
-def _wrong_winner(
-    history: History, one: Conflict, pair: Pair, pairs: Sequence[Pair]
-) -> Iterator[str]:
+def _wrong_winner(history: History, one: Conflict, pair: Pair) -> Iterator[str]:
     own = _in_force(history.laws[pair.index], one)
     others = [
-        _in_force(history.laws[other.index], one)
-        for other in pairs
-        if other is not pair and other.link.created_at <= (one.resolved_at or 0)
+        _in_force(history.laws[int(link.integration_id.removeprefix("int_"))], one)
+        for link in links.of_incident(history.db.conn, one.incident_id)
+        if link.id != one.link_id and link.created_at <= (one.resolved_at or 0)
     ]
     verdicts = [_rightful(one, law, rest) for law, *rest in product(own, *others)]
     if one.winner not in [winner for winner, _ in verdicts]:
