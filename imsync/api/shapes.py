@@ -14,6 +14,7 @@ from imsync.api.answers import integrations as of_integrations
 from imsync.api.answers import plans as of_plans
 from imsync.api.answers.events import Event as CloudEvent
 from imsync.core.fields import NEVER, Edit, Field, Known, Value
+from imsync.core.merge import Rule
 from imsync.engine.carry_out import View
 from imsync.engine.explain import Explanation, Told, state_of
 from imsync.engine.foreseen import Change, Forecast
@@ -194,6 +195,7 @@ def conflict(row: Conflict) -> of_conflicts.Conflict:
         "field": row.field,
         "status": row.status,
         "strategy": row.strategy,
+        "rule": _rule(row.rule),
         "base": known(row.base),
         "platform": _edit(row.platform),
         "external": _edit(row.external),
@@ -203,6 +205,12 @@ def conflict(row: Conflict) -> of_conflicts.Conflict:
         "created_at": time(row.created_at),
         "resolved_at": time(row.resolved_at),
     }
+
+
+def _rule(rule: Rule | None) -> of_conflicts.Rule | None:
+    if rule is None:
+        return None
+    return {"owner": rule.owner, "priority": rule.priority, "strict": rule.strict}
 
 
 def told(found: Told) -> of_conflicts.ToldConflict:

@@ -117,7 +117,10 @@ def shown(found: Json) -> Output:
     return Output(
         found,
         [
-            facts(found, "id", "integration", "incident", "field", "status", "strategy"),
+            facts(
+                {**found, **rule_of(found)},
+                *("id", "integration", "incident", "field", "status", "strategy", "rule"),
+            ),
             prose("\n".join(str(sentence) for sentence in found.get("story") or [])),
             sides(found),
             facts(found, "winner", "because", "resolved_by", "created_at", "resolved_at"),
@@ -133,6 +136,22 @@ def sides(conflict: Json) -> Table:
         edit = edit if isinstance(edit, Mapping) else {"value": edit}
         rows.append([side, value_of(edit), cell(edit.get("by")), ago(edit.get("at"))])
     return Table(["side", "value", "by", "when"], rows)
+
+
+def rule_of(found: Json) -> Json:
+    """Who owns the field, and what else is in force, in a line."""
+    rule = found.get("rule")
+    if not isinstance(rule, dict):
+        return {}
+    owns = f"{rule.get('owner')} owns it"
+    if rule.get("strict"):
+        owns += " strictly"
+    if rule.get("priority"):
+        owns += f" (priority {rule['priority']})"
+    if rule.get("default"):
+        owns += " by default"
+    parts = [owns, rule.get("strategy"), rule.get("direction")]
+    return {"rule": ", ".join(str(part) for part in parts if part is not None)}
 
 
 def value_of(edit: Any) -> str:

@@ -3,7 +3,7 @@
 import asyncclick as click
 
 from imsync.cli.client import Daemon, Json
-from imsync.cli.conflict import sides
+from imsync.cli.conflict import rule_of, sides
 from imsync.cli.options import FIELD, NAME, command
 from imsync.cli.output import Output
 from imsync.cli.table import Block, facts, prose
@@ -34,18 +34,3 @@ async def explain(daemon: Daemon, /, incident: str, field: str, integration: str
 def told(found: Json) -> str:
     """The story, a sentence a line."""
     return prose("\n".join(str(sentence) for sentence in found.get("story") or []))
-
-
-def rule_of(found: Json) -> Json:
-    """The rule in force, in a line."""
-    rule = found.get("rule")
-    if not isinstance(rule, dict):
-        return {}
-    parts = [f"{rule.get('owner')} owns it", f"{rule.get('strategy')}", f"{rule.get('direction')}"]
-    if rule.get("strict"):
-        parts[0] += " strictly"
-    if rule.get("priority"):
-        parts[0] += f" (priority {rule['priority']})"
-    if rule.get("default"):
-        parts[0] += " by default"
-    return {"rule": ", ".join(parts)}

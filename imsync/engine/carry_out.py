@@ -256,7 +256,7 @@ def _record(
         conn,
         view.link.id,
         field,
-        strategy=terms.strategy,
+        terms=terms,
         base=standing.base,
         platform=standing.platform,
         external=standing.seen,

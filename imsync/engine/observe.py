@@ -142,7 +142,7 @@ def uncover(
         conn,
         link_id,
         field,
-        strategy=current.terms[field].strategy,
+        terms=current.terms[field],
         base=Base(NEVER, write.written.before),
         platform=replace(write.edit, by=standing.platform.by),
         external=theirs,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlite3 import Row
 
 from imsync.core.fields import Base, Edit, Field, Instant, Known, Seen, Side
-from imsync.core.merge import Strategy
+from imsync.core.merge import Rule, Terms
 from imsync.errors import NotFound
 from imsync.store import events
 from imsync.store.database import Connection
@@ -28,6 +28,7 @@ class Conflict:
     field: Field
     status: str  # pending | resolved | ignored
     strategy: str
+    rule: Rule | None  # in force when it was recorded; None: that was not kept then
     base: Known  # the platform's half
     platform: Edit
     external: Edit
@@ -66,7 +67,7 @@ def record(
     link_id: int,
     field: Field,
     *,
-    strategy: Strategy,
+    terms: Terms,
     base: Base,
     platform: Edit,
     external: Seen,
@@ -84,19 +85,22 @@ def record(
     row = conn.execute(
         "INSERT INTO conflicts (link_id, field, status, strategy, base_platform, base_external,"
         " platform, platform_at, platform_by, external, external_at, external_by, winner,"
-        " because, resolved_by, created_at, resolved_at, quiet_until)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " because, resolved_by, created_at, resolved_at, quiet_until,"
+        " rule_owner, rule_priority, rule_strict)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (link_id, field) WHERE status = 'pending' DO UPDATE SET"
         " platform = excluded.platform, platform_at = excluded.platform_at,"
         " platform_by = excluded.platform_by, external = excluded.external,"
         " external_at = excluded.external_at, external_by = excluded.external_by,"
         " strategy = excluded.strategy, because = excluded.because,"
-        " quiet_until = excluded.quiet_until RETURNING id",
+        " quiet_until = excluded.quiet_until, rule_owner = excluded.rule_owner,"
+        " rule_priority = excluded.rule_priority, rule_strict = excluded.rule_strict"
+        " RETURNING id",
         (
             link_id,
             field,
             "resolved" if winner else "pending",
-            strategy,
+            terms.strategy,
             known_text(base.platform),
             known_text(base.external),
             text_of(platform.value),
@@ -111,6 +115,9 @@ def record(
             now,
             now if winner else None,
             quiet_until,
+            terms.rule.owner,
+            terms.rule.priority,
+            terms.rule.strict,
         ),
     ).fetchone()
     if winner:
@@ -274,6 +281,12 @@ def count_pending(conn: Connection, integration_id: str) -> int:
     return int(row[0])
 
 
+def _rule(row: Row) -> Rule | None:
+    if row["rule_owner"] is None:
+        return None
+    return Rule(Side(row["rule_owner"]), row["rule_priority"], bool(row["rule_strict"]))
+
+
 def _conflict(row: Row) -> Conflict:
     return Conflict(
         id=row["id"],
@@ -283,6 +296,7 @@ def _conflict(row: Row) -> Conflict:
         field=Field(row["field"]),
         status=row["status"],
         strategy=row["strategy"],
+        rule=_rule(row),
         base=known_of(row["base_platform"]),
         platform=Edit(value_of(row["platform"]), row["platform_at"], row["platform_by"]),
         external=Edit(value_of(row["external"]), row["external_at"], row["external_by"]),

@@ -329,6 +329,9 @@ CREATE TABLE conflicts (
     created_at     INTEGER NOT NULL,
     resolved_at    INTEGER,
     quiet_until    INTEGER, -- held because it flapped: released once it has been quiet until then
+    rule_owner     TEXT CHECK (rule_owner IN ('platform', 'external')), -- the rule at that time
+    rule_priority  INTEGER,
+    rule_strict    INTEGER CHECK (rule_strict IN (0, 1)),
     CHECK ((status = 'pending') = (resolved_at IS NULL))
 ) STRICT;
 -- Further edits of a held field update its one conflict.

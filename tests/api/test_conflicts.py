@@ -58,3 +58,14 @@ async def test_conflicts_of_an_incident_that_is_none_are_not_an_empty_list(asked
     assert len((await api.found("/api/v1/conflicts?incident=INC-1"))["items"]) == 1
     answer = await api("GET", "/api/v1/conflicts?incident=INC-999")
     assert "INC-999" in answer.problem(404, "not_found")
+
+
+async def test_a_conflict_keeps_the_rule_it_was_recorded_under(asked: Town) -> None:
+    api = Api(asked.session, asked.server)
+    rule = {"owner": "platform", "priority": 7, "strict": False}
+    url = "/api/v1/integrations/prod-pd/field-ownership/assigned_to"
+    assert (await api("PUT", url, rule)).status == 200
+    kept = (await api.found("/api/v1/conflicts/cfl_1"))["rule"]
+    assert kept == {"owner": "external", "priority": 0, "strict": False}
+    await asked.edit(assigned_to="alice@acme.example")
+    assert (await api.found("/api/v1/conflicts/cfl_1"))["rule"] == rule, "it was updated since"

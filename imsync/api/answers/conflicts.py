@@ -6,12 +6,21 @@ from imsync.api.answers.incidents import Edit, ReadableEdit
 from imsync.core.fields import Side
 
 
+class Rule(TypedDict):
+    """Who owned the field when the conflict was recorded, and how firmly."""
+
+    owner: Side
+    priority: int
+    strict: bool
+
+
 class _Conflict(TypedDict):
     integration: str
     incident: str
     field: str
     status: str
     strategy: str
+    rule: Rule | None
     base: str | None
     platform: Edit
     winner: Side | None
