@@ -391,8 +391,7 @@ async def test_a_conflict_shows_both_sides(town: Town) -> None:
     assert set(conflict) == {
         *("id", "integration", "incident", "field", "status", "strategy", "base", "platform"),
         *("external", "winner", "because", "resolved_by", "created_at", "resolved_at"),
-        "restorable",
-        "story",
+        *("rule", "restorable", "story"),
     }
     assert (conflict["base"], conflict["field"], conflict["winner"]) == ("Start", "title", None)
     assert set(conflict["platform"]) == {"value", "by", "at"}
