@@ -57,7 +57,11 @@ class _Bash(_Answering, BashComplete):
 class _Zsh(_Answering, ZshComplete): ...
 
 
-class _Fish(_Answering, FishComplete): ...
+class _Fish(_Answering, FishComplete):
+    # What a candidate says of itself ("Incidents: look, change, note.") has commas of its own.
+    source_template = FishComplete.source_template.replace(
+        'string split "," $completion', 'string split --max 1 "," $completion'
+    )
 
 
 SHELLS: Mapping[str, type[ShellComplete]] = {"bash": _Bash, "zsh": _Zsh, "fish": _Fish}

@@ -105,7 +105,20 @@ def _configured(data: Json) -> str:
     old, new = data.get("old"), data.get("new")
     if old is None and new is None:
         return f"{cell(data.get('setting'))} is another"
-    return f"{cell(data.get('setting'))}: {cell(new)} (was {cell(old)})"
+    was = f" (was {_setting(old)})" if old is not None else ""
+    return f"{cell(data.get('setting'))}: {_setting(new)}{was}"
+
+
+def _setting(value: object) -> str:
+    """A setting as people set it: a rule's and a map's parts as they are typed."""
+    match value:
+        case {"owner": owner, "priority": priority, "strict": strict}:
+            return f"{cell(owner)}, priority {cell(priority)}{', strict' if strict else ''}"
+        case {"out": dict(out), "in": dict(back)}:
+            pairs = [*out.items(), *back.items()]
+            return " ".join(f"{cell(one)}={cell(other)}" for one, other in pairs) or "imsync's own"
+        case _:
+            return cell(value)
 
 
 def _subscription(said: str) -> Callable[[Json], str]:

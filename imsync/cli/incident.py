@@ -124,12 +124,18 @@ async def timeline(daemon: Daemon, /, incident: str, limit: int) -> Output:
     """
     found = await daemon.items("incidents", incident, "timeline", limit=limit)
     rows = [
-        [ago(entry.get("at")), cell(entry.get("by")), cell(entry.get("kind")), happened(entry)]
+        [ago(entry.get("at")), whose(entry), cell(entry.get("kind")), happened(entry)]
         for entry in found["items"]
     ]
     return Output(
         found, [Table(["when", "by", "kind", "what"], rows)], note=how_many(found, "entries")
     )
+
+
+def whose(entry: Json) -> str:
+    """Who it was; where nobody knows, in which integration."""
+    by, where = entry.get("by"), entry.get("integration")
+    return cell(by) if by or not where else f"({cell(where)})"
 
 
 def happened(entry: Json) -> str:

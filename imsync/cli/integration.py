@@ -14,6 +14,8 @@ from imsync.cli.options import (
     FILE,
     NAME,
     STRATEGY,
+    Factor,
+    Whole,
     Word,
     command,
     given,
@@ -50,8 +52,8 @@ CLEARABLE = ("webhook_secret", "from_email", "default_service")
 @click.option("--conflict-strategy", type=STRATEGY)
 @click.option("--sync-escalations", type=bool, metavar="true|false")
 @click.option("--sync-notes", type=bool, metavar="true|false")
-@click.option("--rate-limit", type=click.IntRange(min=1), metavar="N", help="Calls a minute.")
-@click.option("--backoff-multiplier", type=click.FloatRange(min=1), metavar="X")
+@click.option("--rate-limit", type=Whole(min=1), metavar="N", help="Calls a minute.")
+@click.option("--backoff-multiplier", type=Factor(min=1), metavar="X")
 @click.option("--from-email", metavar="EMAIL", help="Who acts there when nobody known does.")
 @click.option("--default-service", metavar="ID", help="Where our incidents are created.")
 @click.option("--enabled", type=bool, metavar="true|false")

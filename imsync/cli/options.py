@@ -69,6 +69,16 @@ FIELD = Word("title", "description", "severity", "status", "assigned_to", "escal
 CONFLICT_STATUS = Word("pending", "resolved", "ignored")
 
 
+class Whole(click.IntRange):
+    """asyncclick would say that `x` is not a valid integer range."""
+
+    name = "whole number"
+
+
+class Factor(click.FloatRange):
+    name = "number"
+
+
 class Name(click.ParamType[str]):
     """An id, name or slug: never empty, and never a step in a path."""
 
@@ -204,7 +214,7 @@ def command(
 
 
 limit = click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many."
+    "--limit", type=Whole(min=1), default=50, show_default=True, help="At most so many."
 )
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 

@@ -138,13 +138,14 @@ async def test_a_timeline_tells_changes_as_from_and_to(
     daemon: FakeDaemon, im: Im, capsys: Capture
 ) -> None:
     change = {"field": "assigned_to", "old": None, "new": "ada@example.com", "by": "Bob"}
-    note = {"field": None, "text": "two\nlines", "kind": "note"}
+    note = {"field": None, "text": "two\nlines", "kind": "note", "integration": "prod-pd"}
     daemon.answers_with("GET /incidents/INC-1/timeline", {"items": [change, note]})
 
     assert await im("incident", "timeline", "INC-1") == 0
 
     out = capsys.readouterr().out
     assert "assigned_to: - -> ada@example.com" in out
+    assert "(prod-pd)" in out, "nobody knows who it was"
     assert "two lines" in out
 
 
@@ -262,6 +263,11 @@ async def test_a_refusal_is_told_with_its_reason_and_what_would_help(
         (["explain", "INC-1", "assignee"], "Invalid value for FIELD: 'assignee'"),
         (["explain", "INC-1", "assignee"], "Did you mean assigned_to?"),
         (["incident", "list", "--limit", "0"], "0"),
+        (["incident", "list", "--limit", "x"], "'x' is not a valid whole number"),
+        (
+            ["integration", "configure", "x", "--backoff-multiplier", "x"],
+            "'x' is not a valid number",
+        ),
         (["integration", "configure", "x", "--conflict-strategy", "coin"], "'manual-review'"),
         (["integration", "configure", "x", "--direction", "up"], "'bidirectional'"),
         (["--as", "ada", "status"], "--as takes an e-mail"),

@@ -327,6 +327,24 @@ def test_every_kind_has_a_line() -> None:
     assert {f"imsync.{kind}" for kind in LINES} - {"imsync.something.new"} == set(Type)
 
 
+@pytest.mark.parametrize(
+    ("setting", "old", "new", "told"),
+    [
+        ("map/urgency", {"out": {}, "in": {}}, {"out": {"SEV-3": "high"}, "in": {"low": "SEV-4"}},
+         "SEV-3=high low=SEV-4 (was imsync's own)"),
+        ("field-ownership/title", {"owner": "platform", "priority": 0, "strict": False},
+         {"owner": "external", "priority": 5, "strict": True},
+         "external, priority 5, strict (was platform, priority 0)"),
+        ("service-mapping/P1", None, "search", "search"),
+    ],
+)  # fmt: skip
+def test_rules_and_maps_are_told_as_they_are_typed(
+    setting: str, old: object, new: object, told: str
+) -> None:
+    changed = event("integration.changed", {**ITS, "setting": setting, "old": old, "new": new})
+    assert str(line(changed, today=TODAY)).endswith(f"prod-pd  {setting}: {told}")
+
+
 def test_a_credential_is_another_and_nothing_is_said_of_it() -> None:
     token = event("integration.changed", {**ITS, "setting": "token", "old": None, "new": None})
     assert str(line(token, today=TODAY)).endswith("prod-pd  token is another")

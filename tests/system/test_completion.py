@@ -75,6 +75,12 @@ def test_other_shells_are_told_what_an_id_stands_for(world: World, shell: str) -
     assert (ran.stdout, ran.stderr) == (wanted, "")
 
 
+def test_fish_shows_all_that_a_candidate_says_of_itself(world: World) -> None:
+    """It splits what it is told at commas, and titles have some."""
+    script = world.im("completion", "fish").stdout
+    assert 'string split --max 1 "," $completion' in script
+
+
 @contextmanager
 def typing(world: World) -> Iterator[int]:
     """A bash on a terminal; yields the end that a person types on."""
