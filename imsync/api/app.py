@@ -200,7 +200,7 @@ ROUTES: Final = (
          asks=None, heeds=(SIGNATURE, DELIVERY), fails=(BadSignature, Overloaded)),
     post("/webhooks/{integration_id}/test", webhooks.test,
          {200: SignatureProof, 401: SignatureProof}, raw=True, open=True, asks=None,
-         heeds=(SIGNATURE,)),
+         heeds=(SIGNATURE,), fails=(Overloaded,)),
 )
 # fmt: on
 

@@ -1,5 +1,6 @@
 """What comes in: bodies, validated by models, refused by name and value."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -197,13 +198,29 @@ class NewRule(_Body):
     strict: StrictBool = False
 
 
+IN_TIME: Final = 30.0
+"""Seconds in which a body has to arrive: whoever sends half of one holds nothing for ever."""
+
+
+async def whole(request: web.Request) -> bytes:
+    """The body, all of it. Raises UserError when it does not arrive so."""
+    try:
+        async with asyncio.timeout(IN_TIME):
+            return await request.read()
+    except (web.RequestPayloadError, ConnectionError, TimeoutError):
+        raise UserError(
+            "the body is cut short, or is not encoded as its headers say",
+            hint=f"all of it has to arrive within {IN_TIME:g} s",
+        ) from None
+
+
 async def read(request: web.Request, model: type[M]) -> M:
     """The body as this model, which is what the route is declared to take.
 
     Raises UserError, naming the field and the value that is wrong.
     """
     assert request[ROUTE].takes is model, f"{request.path} is not declared to take it"
-    body = await request.read()
+    body = await whole(request)
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -116,9 +116,6 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = status_of(type(error))
         headers = HEADERS.get(type(error)) or ({"Retry-After": "1"} if status == 503 else None)
         return problem(status, str(error), code=error.code, hint=error.hint, headers=headers)
-    except web.RequestPayloadError:
-        detail = "the body is cut short, or is not encoded as its headers say"
-        return problem(400, detail, code=UserError.code)
     except web.HTTPException as error:
         if error.status < 400:
             raise

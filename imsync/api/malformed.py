@@ -4,7 +4,7 @@ aiohttp answers it before there is a request that a handler or a middleware coul
 """
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -31,6 +31,13 @@ class _Server(web.Server):
 
 
 class _Connection(web.RequestHandler):
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """What the other end did wrong is no failure of ours."""
+        if isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            log.debug("a body is not encoded as its headers say")
+        else:
+            super().log_exception(*args, **kw)
+
     def handle_error(
         self,
         request: web.BaseRequest,

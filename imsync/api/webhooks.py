@@ -7,11 +7,11 @@ from typing import Final
 
 from aiohttp import web
 
-from imsync.api import access, shapes
+from imsync.api import access, bodies, shapes
 from imsync.api.context import context_of
 from imsync.api.headers import DELIVERY, SIGNATURE
 from imsync.connectors import TRANSLATIONS
-from imsync.errors import BadSignature, NotFound, Overloaded
+from imsync.errors import BadSignature, NotFound, Overloaded, UserError
 from imsync.store import inbox, integrations
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
@@ -67,7 +67,11 @@ async def test(request: web.Request) -> web.Response:
 
 
 async def _body(request: web.Request) -> bytes:
-    return await request.clone(client_max_size=_LARGEST).read()
+    """Raises Overloaded where it did not arrive whole: what is refused is never sent again."""
+    try:
+        return await bodies.whole(request.clone(client_max_size=_LARGEST))
+    except UserError as error:
+        raise Overloaded(str(error)) from None
 
 
 def _alarm(request: web.Request) -> None:

@@ -27,7 +27,7 @@ async def test(daemon: Daemon, /, integration: str) -> Output:
         ["ok" if check.get("ok") else "FAILED", cell(check.get("name")), cell(check.get("detail"))]
         for check in checks
     ]
-    hints = [harmless(f"hint: {check['hint']}") for check in checks if check.get("hint")]
+    hints = dict.fromkeys(harmless(f"hint: {one['hint']}") for one in checks if one.get("hint"))
     return Output(
         found,
         [Table(["result", "check", "detail"], rows), "\n".join(hints), verdict(found)],
@@ -46,10 +46,10 @@ async def sync_status(daemon: Daemon, /, integration: str) -> Output:
     found = await daemon.get("integrations", integration, "sync-status")
     text: list[Block] = [
         facts(
-            {**found, "rate_limit": limit_left(found.get("limit"))},
+            {**found, **_if_any(found), "rate_limit": limit_left(found.get("limit"))},
             *("integration", "state", "sync_direction", "conflict_strategy", "links", "pending"),
             *("oldest_pending_at", "conflicts", "blocked", "dead_letters", "drift_healed"),
-            *("last_delivery_at", "last_sweep_at", "rate_limit"),
+            *("taken_in", "left_out", "last_delivery_at", "last_sweep_at", "rate_limit"),
         ),
         table(_things(found.get("fields")), "field", "owner", "observed"),
         lags(found.get("lag")),
@@ -84,6 +84,17 @@ async def links(daemon: Daemon, /, integration: str, limit: int) -> Output:
         [Table(["incident", "external id", "state", "confirmed", "not in step"], rows)],
         note=how_many(found, "links"),
     )
+
+
+def _if_any(found: Json) -> Json:
+    """What was open there before, and what fits no service mapping: where there is any of it."""
+    told = {}
+    taken = found.get("import")
+    if isinstance(taken, Mapping) and taken.get("scope") not in (None, "none"):
+        told["taken_in"] = f"{cell(taken.get('linked'))} of {cell(taken.get('open_there'))} open"
+    if found.get("left_alone"):
+        told["left_out"] = f"{cell(found['left_alone'])}, of services that are not mapped"
+    return told
 
 
 def is_healthy(found: Json) -> bool:

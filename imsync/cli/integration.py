@@ -26,6 +26,7 @@ from imsync.cli.output import REFUSED, Output, how_many
 from imsync.cli.plan import asked, changed, rehearsable
 from imsync.cli.secret import choose_secret
 from imsync.cli.table import cell, facts, table
+from imsync.cli.working import working
 from imsync.errors import NotFound
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -183,7 +184,8 @@ async def delete(daemon: Daemon, /, integration: str, yes: bool) -> Output:
     if not agreed(question, yes=yes):
         return Output({"deleted": False}, [], note="nothing deleted", status=REFUSED)
     gone = await daemon.get("integrations", integration)
-    await daemon.delete("integrations", str(gone.get("id") or integration))
+    async with working(f"deleting {integration}"):
+        await daemon.delete("integrations", str(gone.get("id") or integration))
     return Output(
         {"id": gone.get("id"), "slug": gone.get("slug"), "deleted": True},
         [f"deleted {cell(integration)}"],

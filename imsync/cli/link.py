@@ -10,6 +10,7 @@ from imsync.cli.options import NAME, command, yes
 from imsync.cli.output import REFUSED, Output
 from imsync.cli.plan import asked, changed, rehearsable
 from imsync.cli.table import Block, Table, cell, facts
+from imsync.cli.working import ASKING, working
 
 
 @command("link")
@@ -37,9 +38,9 @@ async def link(
     """
     body = {"integration": integration, "external_id": external}
     query = asked(dry_run=dry_run, plan=plan)
-    return changed(
-        await daemon.post("incidents", incident, "links", body=body, query=query), describe
-    )
+    async with working(ASKING):
+        found = await daemon.post("incidents", incident, "links", body=body, query=query)
+    return changed(found, describe)
 
 
 @command("unlink")

@@ -9,6 +9,7 @@ from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command
 from imsync.cli.output import Output
 from imsync.cli.table import Table, cell, duration
+from imsync.cli.working import ASKING, working
 
 FRESH = 60  # seconds that an answer is told again without asking
 
@@ -33,11 +34,12 @@ async def oncall(
     """
     if (schedule_id is None) == (escalation_policy is None):
         raise click.UsageError("Say either --schedule-id or --escalation-policy.")
-    found = await daemon.get(
-        *("integrations", integration, "oncall"),
-        schedule_id=schedule_id,
-        escalation_policy=escalation_policy,
-    )
+    async with working(ASKING):
+        found = await daemon.get(
+            *("integrations", integration, "oncall"),
+            schedule_id=schedule_id,
+            escalation_policy=escalation_policy,
+        )
     by = "escalation_policy" if schedule_id else "schedule"
     return Output(found, [rows_of(found, by), age(found)], note=_note(found))
 

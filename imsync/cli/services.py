@@ -7,6 +7,7 @@ from imsync.cli.options import NAME, command
 from imsync.cli.output import Output, how_many
 from imsync.cli.plan import asked, changed, rehearsable
 from imsync.cli.table import facts, table
+from imsync.cli.working import ASKING, working
 from imsync.errors import NotFound
 
 SHOWN = ("id", "pd_service", "service_name", "incident_type")
@@ -40,7 +41,8 @@ async def add(
     body = {"pd_service": service, "incident_type": incident_type, "unchecked": unchecked}
     query = asked(dry_run=dry_run, plan=plan)
     path = ("integrations", integration, "service-mappings")
-    return changed(await daemon.post(*path, body=body, query=query), describe)
+    async with working(ASKING):
+        return changed(await daemon.post(*path, body=body, query=query), describe)
 
 
 @command("list")

@@ -7,7 +7,7 @@ from imsync.cli.health import took_ms
 from imsync.cli.options import NAME, command, given
 from imsync.cli.output import DONE, UNHEALTHY, Output
 from imsync.cli.table import Block, cell, facts, harmless, when
-from imsync.cli.working import working
+from imsync.cli.working import ASKING, working
 
 public_url = click.option(
     "--public-url", metavar="URL", help="How PagerDuty reaches the daemon. [its `public_url`]"
@@ -33,7 +33,8 @@ async def install(
     im integration webhook install prod-pd --public-url https://incidents.example.com
     """
     body = _body(public_url, show_secret=show_secret)
-    return done(await daemon.post("integrations", integration, "webhook", body=body))
+    async with working(ASKING):
+        return done(await daemon.post("integrations", integration, "webhook", body=body))
 
 
 @command("rotate")
@@ -52,7 +53,8 @@ async def rotate(
     im integration webhook rotate prod-pd
     """
     body = _body(public_url, show_secret=show_secret)
-    return done(await daemon.post("integrations", integration, "webhook", "rotate", body=body))
+    async with working(ASKING):
+        return done(await daemon.post("integrations", integration, "webhook", "rotate", body=body))
 
 
 @command("show")
@@ -93,7 +95,8 @@ async def enable(daemon: Daemon, /, integration: str) -> Output:
     \b
     im integration webhook enable prod-pd
     """
-    found = await daemon.post("integrations", integration, "webhook", "enable")
+    async with working(ASKING):
+        found = await daemon.post("integrations", integration, "webhook", "enable")
     return Output(found, described(found))
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+ASKING = "asking PagerDuty"
+
 SOON = 0.5
 """Seconds before anything is shown: most things are done by then."""
 

@@ -189,6 +189,15 @@ async def test_something_unhealthy_is_status_5(
     assert json.loads(capsys.readouterr().out)["healthy"] is healthy
 
 
+async def test_what_would_mend_several_things_is_said_once(
+    daemon: FakeDaemon, im: Im, capsys: Capture
+) -> None:
+    checks = [{"name": name, "ok": False, "hint": "install it"} for name in ("secret", "hook")]
+    daemon.answers_with("POST /integrations/prod-pd/test", {"healthy": False, "checks": checks})
+    assert await im("integration", "test", "prod-pd") == 5
+    assert capsys.readouterr().out.count("hint: install it") == 1
+
+
 async def test_sync_status_shows_what_there_is_to_know(
     daemon: FakeDaemon, im: Im, capsys: Capture
 ) -> None:
@@ -199,10 +208,14 @@ async def test_sync_status_shows_what_there_is_to_know(
             "limit": {"limit": 960, "remaining": 955, "reset_s": 42},
             "lag": {"inbound": {"count": 4, "p50_ms": 120, "p99_ms": None}, "outbound": None},
             "fields": [{"field": "title", "owner": "platform", "observed": "poll"}],
+            "import": {"scope": "all", "open_there": 250, "linked": 240},
+            "left_alone": 3,
         },
     )
     assert await im("integration", "sync-status", "prod-pd") == 0
     out = capsys.readouterr().out
+    assert "240 of 250 open" in out
+    assert "3, of services that are not mapped" in out
     assert "955 of 960 left, again full in 42 s" in out
     assert "inbound  4        120 ms  -" in out
     assert "title  platform  poll" in out
