@@ -59,7 +59,7 @@ CLEARABLE = ("webhook_secret", "from_email", "default_service")
 @click.option("--default-service", metavar="ID", help="Where our incidents are created.")
 @click.option("--enabled", type=bool, metavar="true|false")
 @click.option(
-    "--import", "import_open", type=SCOPE, help="Which incidents that are open there already."
+    "--import", "import_open", type=SCOPE, help="Take in what is open there already, and wait."
 )
 @rehearsable
 async def configure(

@@ -214,7 +214,12 @@ def command(
 
 
 limit = click.option(
-    "--limit", type=Whole(min=1), default=50, show_default=True, help="At most so many."
+    "--limit",
+    type=Whole(min=1),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="At most so many.",
 )
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
