@@ -107,12 +107,14 @@ def rows_of(found: list[Json]) -> Table:
 
 def describe(letter: Json) -> Output:
     body = letter.get("body")
+    told = letter.get("error")
+    code = told.get("code") if isinstance(told, Mapping) else None
     shown = facts(
-        letter,
+        {**letter, "error": reason(told), "code": code},
         *("id", "integration", "incident", "direction", "field", "attempts"),
-        *("created_at", "error", "hint"),
+        *("created_at", "error", "code", "hint"),
     )
-    return Output(letter, [shown, prose(body) if isinstance(body, str) else cell(body)])
+    return Output(letter, [shown, prose(body) if isinstance(body, str) else ""])
 
 
 def reason(error: Any) -> str:

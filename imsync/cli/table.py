@@ -17,7 +17,8 @@ STEERING = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 NOTHING = "-"
-LONGEST = 40  # cells of a table that is cut, where no terminal has a width
+LONGEST = 40  # cells of a column that is cut, where no terminal has a width
+LONGEST_LAST = 80  # ... of the last one, which nothing stands behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +147,14 @@ def plain(block: Block) -> str:
         case Verbatim(text=text):
             return text
         case Table(columns=columns, rows=rows, cut=cut):
-            shown = [[shortened(text) for text in row] for row in rows] if cut else rows
+            shown = [_short(row) for row in rows] if cut else rows
             return _aligned([[name.upper() for name in columns], *shown]) if rows else ""
         case Facts(pairs=pairs):
             return _aligned(pairs)
+
+
+def _short(row: Sequence[str]) -> list[str]:
+    return [*map(shortened, row[:-1]), shortened(row[-1], LONGEST_LAST)]
 
 
 def shortened(text: str, width: int = LONGEST) -> str:

@@ -195,6 +195,10 @@ async def test_dead_letters_are_listed_with_their_reason(
     out = capsys.readouterr().out
     assert "too long" in out.splitlines()[1]
     assert json.loads(out[out.index("{") :]) == LETTERS["items"][0]
+    assert await im("integration", "dlq", "prod-pd", "--show", "dlq_1") == 0
+    shown = capsys.readouterr().out.split("\n")
+    assert "error  too long" in shown
+    assert shown[-2].startswith("code"), "and nothing of a body that there is not"
 
 
 @pytest.mark.parametrize(("which", "ids"), [("dlq_2", ["dlq_2"]), ("all", ["dlq_1", "dlq_2"])])

@@ -219,10 +219,10 @@ def test_a_table_that_is_cut_has_one_line_a_row_that_uses_the_width(width: int) 
 
 
 def test_in_a_pipe_it_is_cut_too_and_what_fits_is_whole() -> None:
-    shown = plain(Table(["id", "title"], [["INC-1", "x" * 300], ["INC-2", "short"]], cut=True))
-    _, long, short = shown.splitlines()
-    assert long == "INC-1  " + "x" * 39 + "…"
-    assert short == "INC-2  short"
+    rows = [["INC-1", "y" * 300, "x" * 300], ["INC-2", "s", "short"]]
+    _, long, short = plain(Table(["id", "by", "title"], rows, cut=True)).splitlines()
+    assert long == "INC-1  " + "y" * 39 + "…  " + "x" * 79 + "…", "the last one has more room"
+    assert short == "INC-2  s" + " " * 41 + "short"
     assert "x" * 300 in plain(Table(["title"], [["x" * 300]]))
 
 

@@ -90,7 +90,7 @@ async def test_every_failure_by_its_remedy(
     of_read, of_write = await failure(reads(pd)), await failure(writes(pd))
     assert (type(of_read), type(of_write)) == (of_a_read, of_a_write)
     for error, asked in ((of_read, GET), (of_write, PUT)):
-        assert str(error).startswith((f"{asked}: ", f"PagerDuty answered {asked} with "))
+        assert str(error).startswith(f"{asked}: ") or str(error).endswith(f" to {asked}")
     assert len(wire.asked) == 2
 
 
@@ -102,7 +102,14 @@ async def test_a_refusal_tells_what_pagerduty_said(wire: Wire, pd: PagerDuty) ->
     assert isinstance(error, Refused)
     assert (error.status, error.number) == (400, 2001)
     said = "400 Invalid Input: Title is too long.: And dull. (2001)"
-    assert str(error) == f"PagerDuty answered PUT /incidents/Q1 with {said}"
+    assert str(error) == f"PagerDuty says {said} to PUT /incidents/Q1"
+
+
+async def test_a_service_that_is_gone_is_told_where_it_is_set(wire: Wire, pd: PagerDuty) -> None:
+    wire.answers(PUT, complaint(5002, "Service Not Found"), status=400)
+    error = await failure(writes(pd))
+    assert isinstance(error, Refused)
+    assert "default_service" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ async def test_a_sweep_that_fails_says_why(calm: Town) -> None:
     assert not await calm.crew.drift.step(whole=True)
     failed = calm.crew.drift.sweep
     assert failed.state == "failed"
-    assert failed.because == "PagerDuty answered GET /priorities with 500 Internal Error (2000)"
+    assert failed.because == "PagerDuty says 500 Internal Error (2000) to GET /priorities"
 
 
 async def test_a_sweep_of_a_suspended_integration_fails_and_says_so(calm: Town) -> None:

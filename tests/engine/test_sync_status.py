@@ -36,7 +36,7 @@ async def test_a_pagerduty_that_does_not_answer(town: Town) -> None:
     await town.settle()
     town.clock.at += 5_000
     (problem,) = (await town.sync_status())["problems"]
-    assert problem.startswith("no good answer for 5 s: PagerDuty answered GET /incidents/")
+    assert problem.startswith("no good answer for 5 s: PagerDuty says 50")
 
     town.sandbox.faults.api_error = 0.0
     town.clock.at += LONGEST_WAIT

@@ -58,6 +58,7 @@ _DENIED_HERE: Final = (2010, 1018)  # Access Denied, Requester not authorized: t
 _CHANGED_MEANWHILE: Final = 1005
 _NO_FROM: Final = 2016  # also "the request took too long", which is no 400
 _FROM_IS_NOBODY: Final = 1008
+_NO_SERVICE: Final = 5002
 _LIMITED_APART: Final = {
     ("POST", "/incidents"): Operation.CREATE,
     ("PUT", "/incidents"): Operation.WRITE_MANY,
@@ -182,10 +183,9 @@ class Rest:
     ) -> ExternalError:
         status = response.status
         number, said = _complaint(answer)
-        words = self._safe(said or response.reason or "")
-        message = f"PagerDuty answered {call} with {status} {words}".rstrip()
-        if number:
-            message = f"{message} ({number})"
+        words = [str(status), self._safe(said or response.reason or "")]
+        words += [f"({number})"] if number else []
+        message = f"PagerDuty says {' '.join(filter(None, words))} to {call}"
         retry_after = wait(response.headers, limited=status == 429, now=self.now())
         if status == 429 or number == _CHANGED_MEANWHILE:
             return Unavailable(message, retry_after=retry_after, limited=status == 429)
@@ -203,6 +203,8 @@ class Rest:
         if status == 404:
             return Gone(message, status=status, number=number)
         hint = "its API key may not do that" if status == 403 else ""
+        if number == _NO_SERVICE:
+            hint = "set `default_service`, or the service mapping, to a service of this account"
         return Refused(message, hint=hint, status=status, number=number)
 
     def _safe(self, said: object) -> str:
