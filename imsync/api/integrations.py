@@ -11,6 +11,7 @@ from imsync.api.answers.integrations import Integration as Shape
 from imsync.api.answers.integrations import Link
 from imsync.api.bodies import IntegrationChanges, NewIntegration, given, read
 from imsync.api.context import Context, context_of
+from imsync.api.headers import actor_of
 from imsync.api.parameters import cursor_of, limit_of
 from imsync.connectors.base import Check
 from imsync.engine import checkup, configure, installing
@@ -34,6 +35,7 @@ async def create(request: web.Request) -> web.Response:
         integration_type=body.integration_type,
         webhook_secret=_secret(body),
         now=context.now(),
+        by=actor_of(request),
     )
     await context.fleet.refresh(made.id)
     return shapes.answer(await _shape(context, made), status=201)
@@ -43,11 +45,11 @@ async def change(request: web.Request) -> web.Response:
     """Set only what is given. It takes effect at once on what is pending, and says how."""
     context, body = context_of(request), await read(request, IntegrationChanges)
     name, settings, secret = request.match_info["name"], _settings(body), _secret(body)
-    now = context.now()
+    now, by = context.now(), actor_of(request)
     changed = await plans.change(
         request,
         name,
-        lambda conn: configure.change(conn, name, settings, webhook_secret=secret, now=now),
+        lambda conn: configure.change(conn, name, settings, webhook_secret=secret, now=now, by=by),
     )
     if not changed.dry_run:
         await context.fleet.refresh(changed.result.id)
@@ -104,7 +106,9 @@ async def delete(request: web.Request) -> web.Response:
     await context.fleet.dismiss(integration.id)
     if integration.token is not None:
         await installing.uninstall(context.fleet.assemble(integration).account)
-    id_ = await context.db.run(configure.delete, integration.id, now=context.now())
+    id_ = await context.db.run(
+        configure.delete, integration.id, now=context.now(), by=actor_of(request)
+    )
     await context.fleet.refresh(id_)
     return web.Response(status=204)
 

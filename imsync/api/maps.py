@@ -5,6 +5,7 @@ from aiohttp import web
 from imsync.api import plans, shapes
 from imsync.api.bodies import NewMap, read
 from imsync.api.context import context_of
+from imsync.api.headers import actor_of
 from imsync.api.parameters import cursor_of, limit_of
 from imsync.connectors import TRANSLATIONS
 from imsync.core.maps import Pairs
@@ -39,14 +40,14 @@ async def delete(request: web.Request) -> web.Response:
 
 async def _set(request: web.Request, body: NewMap | None) -> web.Response:
     name, map_ = request.match_info["name"], request.match_info["map"]
-    now = context_of(request).now()
+    now, by = context_of(request).now(), actor_of(request)
 
     def work(conn: Connection) -> shapes.Shape:
         integration = integrations.named(conn, name)
         if body is None:
-            maps.delete_map(conn, integration, map_, now=now)
+            maps.delete_map(conn, integration, map_, now=now, by=by)
         else:
-            maps.set_map(conn, integration, map_, Pairs(body.out, body.back), now=now)
+            maps.set_map(conn, integration, map_, Pairs(body.out, body.back), now=now, by=by)
         return map_of(conn, name, map_)
 
     changed = await plans.change(request, name, work)

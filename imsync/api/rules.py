@@ -6,6 +6,7 @@ from imsync.api import plans, shapes
 from imsync.api.answers.integrations import FieldRule
 from imsync.api.bodies import NewRule, read
 from imsync.api.context import context_of
+from imsync.api.headers import actor_of
 from imsync.api.parameters import cursor_of, field_of, limit_of
 from imsync.core.fields import Field, Instant
 from imsync.core.merge import Rule
@@ -33,8 +34,9 @@ async def put(request: web.Request) -> web.Response:
     """Set a rule; it takes effect at once on what is pending. Answers the rule as it now is."""
     field, body, now = field_of(request), await read(request, NewRule), context_of(request).now()
     rule, name = Rule(body.owner, body.priority, body.strict), request.match_info["name"]
+    by = actor_of(request)
     changed = await plans.change(
-        request, name, lambda conn: set_rule(conn, name, field, rule, now=now)
+        request, name, lambda conn: set_rule(conn, name, field, rule, now=now, by=by)
     )
     return changed.answer(changed.result)
 
@@ -42,8 +44,9 @@ async def put(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """Take a rule back. Answers the default rule, which holds again."""
     field, name, now = field_of(request), request.match_info["name"], context_of(request).now()
+    by = actor_of(request)
     changed = await plans.change(
-        request, name, lambda conn: delete_rule(conn, name, field, now=now)
+        request, name, lambda conn: delete_rule(conn, name, field, now=now, by=by)
     )
     return changed.answer(changed.result)
 
@@ -60,13 +63,17 @@ def rules_of(conn: Connection, name: str) -> list[FieldRule]:
     ]
 
 
-def set_rule(conn: Connection, name: str, field: Field, rule: Rule, *, now: Instant) -> FieldRule:
-    rules.set_rule(conn, integrations.named(conn, name), field, rule, now=now)
+def set_rule(
+    conn: Connection, name: str, field: Field, rule: Rule, *, now: Instant, by: str | None
+) -> FieldRule:
+    rules.set_rule(conn, integrations.named(conn, name), field, rule, now=now, by=by)
     return _shape(field, rule, default=False)
 
 
-def delete_rule(conn: Connection, name: str, field: Field, *, now: Instant) -> FieldRule:
-    default = rules.delete_rule(conn, integrations.named(conn, name), field, now=now)
+def delete_rule(
+    conn: Connection, name: str, field: Field, *, now: Instant, by: str | None
+) -> FieldRule:
+    default = rules.delete_rule(conn, integrations.named(conn, name), field, now=now, by=by)
     return _shape(field, default, default=True)
 
 

@@ -7,6 +7,7 @@ from imsync.api.answers.integrations import ServiceMapping
 from imsync.api.bodies import NewServiceMapping, read
 from imsync.api.context import context_of
 from imsync.api.crews import crew_of
+from imsync.api.headers import actor_of
 from imsync.api.parameters import cursor_of, limit_of
 from imsync.engine import services as mappings
 from imsync.store import integrations, services
@@ -31,11 +32,11 @@ async def add(request: web.Request) -> web.Response:
     else:
         _, crew = await crew_of(request)
         service_id = await mappings.find(crew.account, body.pd_service)
-    now = context_of(request).now()
+    now, by = context_of(request).now(), actor_of(request)
 
     def work(conn: Connection) -> Mapping:
         integration = integrations.named(conn, name)
-        return mappings.add(conn, integration, service_id, body.incident_type, now=now)
+        return mappings.add(conn, integration, service_id, body.incident_type, now=now, by=by)
 
     changed = await plans.change(request, name, work)
     return changed.answer(_shape(changed.result), status=201)
@@ -44,10 +45,10 @@ async def add(request: web.Request) -> web.Response:
 async def remove(request: web.Request) -> web.Response:
     """Take a mapping back. Answers what it was."""
     name, number = request.match_info["name"], services.number_of(request.match_info["id"])
-    now = context_of(request).now()
+    now, by = context_of(request).now(), actor_of(request)
 
     def work(conn: Connection) -> Mapping:
-        return mappings.remove(conn, integrations.named(conn, name), number, now=now)
+        return mappings.remove(conn, integrations.named(conn, name), number, now=now, by=by)
 
     changed = await plans.change(request, name, work)
     return changed.answer(_shape(changed.result))

@@ -43,6 +43,7 @@ def create(
     integration_type: str,
     webhook_secret: str | None,
     now: Instant,
+    by: str | None = None,
 ) -> Integration:
     """A new integration from what was given and the defaults. Raises UserError, Clash."""
     if integration_type not in TRANSLATIONS:
@@ -60,9 +61,11 @@ def create(
         "name": name,
     }
     _check(settings)
-    integrations.create(conn, id_, integration_type=integration_type, settings=settings, now=now)
+    integrations.create(
+        conn, id_, integration_type=integration_type, settings=settings, now=now, by=by
+    )
     if webhook_secret:
-        integrations.set_secret(conn, id_, webhook_secret, now=now)
+        integrations.set_secret(conn, id_, webhook_secret, now=now, by=by)
     return integrations.get(conn, id_)
 
 
@@ -73,15 +76,16 @@ def change(
     *,
     webhook_secret: str | None,
     now: Instant,
+    by: str | None = None,
 ) -> Integration:
     """Set only what is given. Raises UserError, NotFound, Clash."""
     integration = integrations.named(conn, name)
     _check(given)
     if "name" in given and not str(given["name"]).strip():
         raise UserError("an integration needs a name")
-    integrations.change(conn, integration.id, given, now=now)
+    integrations.change(conn, integration.id, given, now=now, by=by)
     if webhook_secret:
-        integrations.set_secret(conn, integration.id, webhook_secret, now=now)
+        integrations.set_secret(conn, integration.id, webhook_secret, now=now, by=by)
         subscriptions.forget(conn, integration.id)  # whose secret this is shows at the next look
     if given.keys() & {"base_url", "token"}:
         # Another account, perhaps: its names are other names.
@@ -96,10 +100,10 @@ def change(
     return changed
 
 
-def delete(conn: Connection, name: str, *, now: Instant) -> str:
+def delete(conn: Connection, name: str, *, now: Instant, by: str | None = None) -> str:
     """Forget an integration and its links; incidents stay on both sides. Its id."""
     id_ = integrations.named(conn, name).id
-    integrations.delete(conn, id_, now=now)
+    integrations.delete(conn, id_, now=now, by=by)
     return id_
 
 

@@ -9,12 +9,12 @@ from imsync.store.database import Connection
 from imsync.store.dead_letters import DeadLetter
 
 
-def retry(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
+def retry(conn: Connection, id_: int, *, now: Instant, by: str | None = None) -> DeadLetter:
     """Try it again as if for the first time, with what the fields are now. Raises NotFound.
 
     The letter goes; if it fails again, there will be another.
     """
-    letter = dead_letters.retry(conn, id_, now=now)
+    letter = dead_letters.retry(conn, id_, now=now, by=by)
     if letter.inbox_id is not None:
         inbox.revive(conn, letter.inbox_id, now=now)
     elif letter.link_id is not None and letter.field and outbox.note_of(letter.field):
@@ -28,6 +28,6 @@ def retry(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
     return letter
 
 
-def discard(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
+def discard(conn: Connection, id_: int, *, now: Instant, by: str | None = None) -> DeadLetter:
     """Let it go. Its field stands as it is until either side changes. Raises NotFound."""
-    return dead_letters.discard(conn, id_, now=now)
+    return dead_letters.discard(conn, id_, now=now, by=by)

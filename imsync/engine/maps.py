@@ -15,7 +15,13 @@ from imsync.store.integrations import Integration
 
 
 def set_map(
-    conn: Connection, integration: Integration, name: str, pairs: Pairs, *, now: Instant
+    conn: Connection,
+    integration: Integration,
+    name: str,
+    pairs: Pairs,
+    *,
+    now: Instant,
+    by: str | None = None,
 ) -> None:
     """Let a map be the connector's own but for these pairs, and decide anew what it touches.
 
@@ -35,11 +41,13 @@ def set_map(
             f"the {name} map would not come out even: {why}",
             hint="whatever is written must read back as what was meant: say both ways",
         )
-    value_maps.replace(conn, integration.id, name, Pairs(out, back), now=now)
+    value_maps.replace(conn, integration.id, name, Pairs(out, back), now=now, by=by)
     decide_anew(conn, integration.id, now=now, fields=[field])
 
 
-def delete_map(conn: Connection, integration: Integration, name: str, *, now: Instant) -> None:
+def delete_map(
+    conn: Connection, integration: Integration, name: str, *, now: Instant, by: str | None = None
+) -> None:
     """Let the connector's own map hold again. Raises NotFound when none was set."""
     check_name(integration, name)
     custom = value_maps.custom(conn, integration.id)
@@ -48,7 +56,7 @@ def delete_map(conn: Connection, integration: Integration, name: str, *, now: In
             f"{integration.slug} has no {name} map of its own",
             hint=f"it has {', '.join(custom)}" if custom else "all its maps are imsync's own",
         )
-    set_map(conn, integration, name, Pairs(), now=now)
+    set_map(conn, integration, name, Pairs(), now=now, by=by)
 
 
 def check_name(integration: Integration, name: str) -> Field:

@@ -10,7 +10,13 @@ from imsync.store.integrations import Integration
 
 
 def set_rule(
-    conn: Connection, integration: Integration, field: Field, rule: Rule, *, now: Instant
+    conn: Connection,
+    integration: Integration,
+    field: Field,
+    rule: Rule,
+    *,
+    now: Instant,
+    by: str | None = None,
 ) -> None:
     """Set a field's rule, and decide anew what it touches.
 
@@ -26,11 +32,18 @@ def set_rule(
                     hint=f"`im integration field-ownership delete {slug} {field}`,"
                     " or leave --strict out here",
                 )
-    integrations.set_rule(conn, integration.id, field, rule, now=now)
+    integrations.set_rule(conn, integration.id, field, rule, now=now, by=by)
     decide_anew(conn, integration.id, now=now, fields=[field])
 
 
-def delete_rule(conn: Connection, integration: Integration, field: Field, *, now: Instant) -> Rule:
+def delete_rule(
+    conn: Connection,
+    integration: Integration,
+    field: Field,
+    *,
+    now: Instant,
+    by: str | None = None,
+) -> Rule:
     """Let the default owner have the field again. Raises NotFound when no rule was set."""
     if field not in integrations.set_rules(conn, integration.id):
         default = DEFAULT_OWNER[field]
@@ -38,7 +51,7 @@ def delete_rule(conn: Connection, integration: Integration, field: Field, *, now
             f"{integration.slug} has no rule of its own for {field}",
             hint=f"it is owned by its default owner, {default}",
         )
-    integrations.delete_rule(conn, integration.id, field, now=now)
+    integrations.delete_rule(conn, integration.id, field, now=now, by=by)
     decide_anew(conn, integration.id, now=now, fields=[field])
     return Rule(DEFAULT_OWNER[field])
 

@@ -40,21 +40,24 @@ def add(
     incident_type: str,
     *,
     now: Instant,
+    by: str | None = None,
 ) -> Mapping:
     """Map a service to a type, and create there what has waited for one. Raises UserError."""
     service_id, incident_type = service_id.strip(), incident_type.strip()
     if not service_id or not incident_type:
         raise _says_nothing()
-    mapping = services.put(conn, integration.id, service_id, incident_type, now=now)
+    mapping = services.put(conn, integration.id, service_id, incident_type, now=now, by=by)
     opening.adjust(conn, integration, now=now)
     return mapping
 
 
-def remove(conn: Connection, integration: Integration, id_: int, *, now: Instant) -> Mapping:
+def remove(
+    conn: Connection, integration: Integration, id_: int, *, now: Instant, by: str | None = None
+) -> Mapping:
     """Take a mapping back: what is linked stays linked. Raises NotFound."""
     for mapping in services.every(conn, integration.id):
         if mapping.id == id_:
-            services.remove(conn, integration.id, id_, now=now)
+            services.remove(conn, integration.id, id_, now=now, by=by)
             return mapping
     raise NotFound(
         f"{integration.slug} has no service mapping {services.public_id(id_)}",

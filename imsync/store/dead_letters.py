@@ -125,14 +125,14 @@ def get(conn: Connection, id_: int) -> DeadLetter:
     return _dead_letter(row)
 
 
-def discard(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
+def discard(conn: Connection, id_: int, *, now: Instant, by: str | None = None) -> DeadLetter:
     """Let go of one; what it was. Raises NotFound."""
-    return _end(conn, id_, events.Type.DISCARDED, now=now)
+    return _end(conn, id_, events.Type.DISCARDED, now=now, by=by)
 
 
-def retry(conn: Connection, id_: int, *, now: Instant) -> DeadLetter:
+def retry(conn: Connection, id_: int, *, now: Instant, by: str | None = None) -> DeadLetter:
     """It is about to be tried again, and is dead no more; what it was. Raises NotFound."""
-    return _end(conn, id_, events.Type.RETRIED, now=now)
+    return _end(conn, id_, events.Type.RETRIED, now=now, by=by)
 
 
 def discard_outbound(
@@ -148,13 +148,16 @@ def discard_outbound(
         discard(conn, row["id"], now=now)
 
 
-def _end(conn: Connection, id_: int, how: events.Type, *, now: Instant) -> DeadLetter:
+def _end(
+    conn: Connection, id_: int, how: events.Type, *, now: Instant, by: str | None
+) -> DeadLetter:
     letter = get(conn, id_)
     conn.execute("DELETE FROM dead_letters WHERE id = ?", (id_,))
     events.append(
         conn,
         how,
         {
+            "by": by,
             "dead_letter": public_id(id_),
             "direction": letter.direction,
             "field": letter.field_name,

@@ -122,12 +122,13 @@ def append_setting(
     new: object,
     *,
     at: Instant,
+    by: str | None,
     secret: bool = False,
 ) -> None:
     """Add that an integration is configured otherwise, if it is. Of a `secret`, only that it is."""
     if old != new:
         old, new = (None, None) if secret else (old, new)
-        told = {"setting": setting, "old": old, "new": new}
+        told = {"by": by, "setting": setting, "old": old, "new": new}
         append(conn, Type.CONFIGURED, told, at=at, integration_id=integration_id)
 
 

@@ -74,6 +74,7 @@ def create(
     integration_type: str,
     settings: Mapping[str, object],
     now: Instant,
+    by: str | None = None,
 ) -> None:
     """Keep a new integration. `settings` holds every name of CHANGEABLE. Raises Clash."""
     values = {
@@ -89,11 +90,18 @@ def create(
         conn.execute(f"INSERT INTO integrations ({names}) VALUES ({marks})", values)
     except IntegrityError:
         raise _taken(settings["slug"]) from None
-    told = {"name": settings["name"]}
+    told = {"by": by, "name": settings["name"]}
     events.append(conn, events.Type.CREATED, told, at=now, integration_id=id_)
 
 
-def change(conn: Connection, id_: str, settings: Mapping[str, object], *, now: Instant) -> None:
+def change(
+    conn: Connection,
+    id_: str,
+    settings: Mapping[str, object],
+    *,
+    now: Instant,
+    by: str | None = None,
+) -> None:
     """Set some of CHANGEABLE. Raises Clash when the slug is taken."""
     if unknown := settings.keys() - CHANGEABLE:
         raise KeyError(f"not changeable: {', '.join(sorted(unknown))}")
@@ -109,7 +117,7 @@ def change(conn: Connection, id_: str, settings: Mapping[str, object], *, now: I
     after = get(conn, id_)
     for name in settings:
         was, now_is, secret = getattr(before, name), getattr(after, name), name == "token"
-        events.append_setting(conn, id_, name, was, now_is, at=now, secret=secret)
+        events.append_setting(conn, id_, name, was, now_is, at=now, by=by, secret=secret)
 
 
 def _taken(slug: object) -> Clash:
@@ -119,8 +127,8 @@ def _taken(slug: object) -> Clash:
     )
 
 
-def delete(conn: Connection, id_: str, *, now: Instant) -> None:
-    told = {"name": get(conn, id_).name}
+def delete(conn: Connection, id_: str, *, now: Instant, by: str | None = None) -> None:
+    told = {"by": by, "name": get(conn, id_).name}
     events.append(conn, events.Type.DELETED, told, at=now, integration_id=id_)
     conn.execute("DELETE FROM integrations WHERE id = ?", (id_,))
 
@@ -241,10 +249,12 @@ def secrets(conn: Connection, id_: str) -> list[str]:
     return [row["secret"] for row in rows]
 
 
-def set_secret(conn: Connection, id_: str, secret: str, *, now: Instant) -> None:
+def set_secret(
+    conn: Connection, id_: str, secret: str, *, now: Instant, by: str | None = None
+) -> None:
     """Let this be the one secret in force: somebody has given it by hand."""
     before = secrets(conn, id_)
-    events.append_setting(conn, id_, "webhook_secret", before, [secret], at=now, secret=True)
+    events.append_setting(conn, id_, "webhook_secret", before, [secret], at=now, by=by, secret=True)
     conn.execute("DELETE FROM webhook_secrets WHERE integration_id = ?", (id_,))
     conn.execute(
         "INSERT INTO webhook_secrets (integration_id, secret, created_at) VALUES (?, ?, ?)",
@@ -300,7 +310,15 @@ def set_rules(conn: Connection, id_: str) -> dict[Field, Rule]:
     }
 
 
-def set_rule(conn: Connection, id_: str, field: Field, rule: Rule, *, now: Instant) -> None:
+def set_rule(
+    conn: Connection,
+    id_: str,
+    field: Field,
+    rule: Rule,
+    *,
+    now: Instant,
+    by: str | None = None,
+) -> None:
     before = rules(conn, id_)[field]
     conn.execute(
         "INSERT INTO field_rules (integration_id, field, owner, priority, strict)"
@@ -308,19 +326,23 @@ def set_rule(conn: Connection, id_: str, field: Field, rule: Rule, *, now: Insta
         " SET owner = excluded.owner, priority = excluded.priority, strict = excluded.strict",
         (id_, field, rule.owner, rule.priority, int(rule.strict)),
     )
-    _tell_rule(conn, id_, field, before, now=now)
+    _tell_rule(conn, id_, field, before, now=now, by=by)
 
 
-def delete_rule(conn: Connection, id_: str, field: Field, *, now: Instant) -> None:
+def delete_rule(
+    conn: Connection, id_: str, field: Field, *, now: Instant, by: str | None = None
+) -> None:
     """Let the default owner have the field again."""
     before = rules(conn, id_)[field]
     conn.execute("DELETE FROM field_rules WHERE integration_id = ? AND field = ?", (id_, field))
-    _tell_rule(conn, id_, field, before, now=now)
+    _tell_rule(conn, id_, field, before, now=now, by=by)
 
 
-def _tell_rule(conn: Connection, id_: str, field: Field, before: Rule, *, now: Instant) -> None:
+def _tell_rule(
+    conn: Connection, id_: str, field: Field, before: Rule, *, now: Instant, by: str | None
+) -> None:
     old, new = asdict(before), asdict(rules(conn, id_)[field])
-    events.append_setting(conn, id_, f"field-ownership/{field}", old, new, at=now)
+    events.append_setting(conn, id_, f"field-ownership/{field}", old, new, at=now, by=by)
 
 
 def strict_rules(conn: Connection, field: Field) -> dict[str, Rule]:

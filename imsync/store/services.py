@@ -46,10 +46,16 @@ def every(conn: Connection, integration_id: str) -> list[Mapping]:
 
 
 def put(
-    conn: Connection, integration_id: str, service_id: str, incident_type: str, *, now: Instant
+    conn: Connection,
+    integration_id: str,
+    service_id: str,
+    incident_type: str,
+    *,
+    now: Instant,
+    by: str | None = None,
 ) -> Mapping:
     """Let the service be of this type, whatever it was before."""
-    _tell(conn, integration_id, service_id, incident_type, now=now)
+    _tell(conn, integration_id, service_id, incident_type, now=now, by=by)
     row = conn.execute(
         "INSERT INTO service_mappings (integration_id, service_id, incident_type, created_at)"
         " VALUES (?, ?, ?, ?) ON CONFLICT (integration_id, service_id) DO UPDATE"
@@ -59,22 +65,30 @@ def put(
     return _mapping(conn.execute(f"{_SELECT} WHERE m.id = ?", (row["id"],)).fetchone())
 
 
-def remove(conn: Connection, integration_id: str, id_: int, *, now: Instant) -> None:
+def remove(
+    conn: Connection, integration_id: str, id_: int, *, now: Instant, by: str | None = None
+) -> None:
     for mapping in every(conn, integration_id):
         if mapping.id == id_:
-            _tell(conn, integration_id, mapping.service_id, None, now=now)
+            _tell(conn, integration_id, mapping.service_id, None, now=now, by=by)
     conn.execute(
         "DELETE FROM service_mappings WHERE integration_id = ? AND id = ?", (integration_id, id_)
     )
 
 
 def _tell(
-    conn: Connection, integration_id: str, service_id: str, new: str | None, *, now: Instant
+    conn: Connection,
+    integration_id: str,
+    service_id: str,
+    new: str | None,
+    *,
+    now: Instant,
+    by: str | None,
 ) -> None:
     """What a service is to be from now on, as an event."""
     mapped = {one.service_id: one.incident_type for one in every(conn, integration_id)}
     setting = f"service-mapping/{service_id}"
-    events.append_setting(conn, integration_id, setting, mapped.get(service_id), new, at=now)
+    events.append_setting(conn, integration_id, setting, mapped.get(service_id), new, at=now, by=by)
 
 
 def leave_alone(

@@ -17,11 +17,17 @@ def custom(conn: Connection, integration_id: str) -> Custom:
 
 
 def replace(
-    conn: Connection, integration_id: str, name: str, pairs: Pairs, *, now: Instant
+    conn: Connection,
+    integration_id: str,
+    name: str,
+    pairs: Pairs,
+    *,
+    now: Instant,
+    by: str | None = None,
 ) -> None:
     """Let a map be the connector's own but for these pairs."""
     old, new = _told(custom(conn, integration_id)[name]), _told(pairs)
-    events.append_setting(conn, integration_id, f"map/{name}", old, new, at=now)
+    events.append_setting(conn, integration_id, f"map/{name}", old, new, at=now, by=by)
     conn.execute(
         "DELETE FROM value_maps WHERE integration_id = ? AND map = ?", (integration_id, name)
     )

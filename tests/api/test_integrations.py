@@ -7,6 +7,7 @@ import pytest
 from imsync.core.fields import Field
 from imsync.core.merge import Strategy
 from imsync.core.schedule import LONGEST_WAIT
+from imsync.store import events
 from tests.town import Town, town_of
 
 from .asking import Api, House, signed
@@ -550,3 +551,29 @@ async def test_a_name_that_is_nearly_one_is_told_which(api: Api) -> None:
     assert answer.hint == "did you mean prod-pd? there are: prod-pd"
     answer = await api("GET", f"{INTEGRATIONS}/xyzzy")
     assert answer.hint == "there are: prod-pd"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "", {"rate_limit": 100}),
+        ("PUT", "/field-ownership/title", {"owner": "external"}),
+        ("PUT", "/maps/urgency", {"out": {"SEV-3": "high"}, "in": {"low": "SEV-4"}}),
+        (
+            "POST",
+            "/service-mappings",
+            {"pd_service": "P1", "incident_type": "x", "unchecked": True},
+        ),
+        ("DELETE", "", None),
+    ],
+)
+async def test_who_configures_is_told_as_they_say_they_are(
+    house: House, method: str, path: str, body: object
+) -> None:
+    await house.api.made(INTEGRATIONS, new())
+    ada = "ada@acme.example"
+    answer = await house.api(method, f"{INTEGRATIONS}/prod-pd{path}", body, From=ada)
+    assert answer.status < 300, answer.text
+    _, last = await house.db.read(events.span)
+    (told,) = (await house.db.read(events.after, last - 1, limit=9)).events
+    assert told.data["by"] == ada

@@ -218,6 +218,7 @@ async def test_whoever_retries_or_discards_a_dead_letter_ends_it(town: Town) -> 
         {
             "incident": "INC-1",
             "integration": "prod-pd",
+            "by": None,
             "dead_letter": "dlq_2",
             "direction": "outbound",
             "field": "severity",
@@ -235,13 +236,15 @@ async def test_what_people_configure(town: Town) -> None:
     integration, now = await town.integration(), town.clock()
     await town.configure(rate_limit=100, backoff_multiplier=2.0)
     rule = Rule(Side.EXTERNAL, 5)
-    await town.db.run(rules.set_rule, integration, Field.TITLE, rule, now=now)
+    ada = "ada@acme.example"
+    await town.db.run(rules.set_rule, integration, Field.TITLE, rule, now=now, by=ada)
     await town.db.run(rules.delete_rule, integration, Field.TITLE, now=now)
     pairs = Pairs({"SEV-3": "high"}, {"low": "SEV-4"})
     await town.db.run(maps.set_map, integration, "urgency", pairs, now=now)
     await town.db.run(services.add, integration, "P1", "infrastructure", now=now)
-    await town.db.run(services.remove, integration, 1, now=now)
+    await town.db.run(services.remove, integration, 1, now=now, by=ada)
     told = await happened(town)
+    assert [data["by"] for _, data in told] == [None, ada, None, None, None, ada]
     assert {kind for kind, _ in told} == {"integration.changed"}
     default = {"owner": "platform", "priority": 0, "strict": False}
     external = {"owner": "external", "priority": 5, "strict": False}
@@ -256,11 +259,16 @@ async def test_what_people_configure(town: Town) -> None:
     ]
 
     before = await last(town)
-    await town.db.run(configure.delete, "prod-pd", now=now)
+    await town.db.run(configure.delete, "prod-pd", now=now, by=ada)
     assert await happened(town, before) == [
         (
             "integration.deleted",
-            {"incident": None, "integration": "prod-pd", "name": "Production PagerDuty"},
+            {
+                "incident": None,
+                "integration": "prod-pd",
+                "by": ada,
+                "name": "Production PagerDuty",
+            },
         )
     ]
 

@@ -122,10 +122,11 @@ class Buried(TypedDict):
 
 
 class BuriedNoMore(TypedDict):
-    """Something that had been given up on is tried again, or was let go."""
+    """Something that had been given up on is tried again, or was let go, `by` a person or null."""
 
     incident: str | None
     integration: str
+    by: str | None
     dead_letter: str
     direction: Literal["inbound", "outbound"]
     field: str | None
@@ -139,6 +140,7 @@ class _OfIntegration(TypedDict):
 class Made(_OfIntegration):
     """An integration was made, or deleted; `name` is its name."""
 
+    by: str | None
     name: str
 
 
@@ -146,6 +148,7 @@ class SettingChanged(_OfIntegration):
     """A setting is another: a name of the integration, or `field-ownership/…`, `map/…`,
     `service-mapping/…`. `old`, `new`: as the API tells it; both null for a credential."""
 
+    by: str | None
     setting: str
     old: Any
     new: Any
