@@ -137,12 +137,14 @@ def took_ms(milliseconds: Any) -> str:
 
 
 def apart(fields: Any) -> str:
-    """The fields of a link whose state says more than that both sides agree."""
+    """The fields of a link that are not in step, and why those are not that cannot cross."""
     if not isinstance(fields, Mapping):
         return cell(None)
     return cell(
         ", ".join(
-            f"{name} ({state})"
+            f"{name} ({state}: {field.get('because')})"
+            if state == "blocked" and field.get("because")
+            else f"{name} ({state})"
             for name, field in fields.items()
             if isinstance(field, Mapping) and (state := field.get("state")) not in (None, "in_sync")
         )

@@ -16,7 +16,7 @@ from typing import Final
 
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Subscription, Unusable
-from imsync.core.fields import Instant
+from imsync.core.fields import Instant, Side
 from imsync.engine.account import Account
 from imsync.engine.addresses import leads_to
 from imsync.engine.bell import Bell
@@ -219,6 +219,11 @@ def problems(conn: Connection, integration: Integration) -> Iterator[str]:
     """What is amiss with an integration's deliveries, and what would do."""
     slug, known = integration.slug, subscriptions.get(conn, integration.id)
     install = f"`im integration webhook install {slug}`"
+    if known.state is State.NONE and integration.sync_direction.lets(Side.EXTERNAL):
+        yield (
+            "no webhook subscription leads here, so what happens in PagerDuty is found only by"
+            f" looking: {install}"
+        )
     if known.state is State.DELETED:
         yield (
             f"the webhook subscription {known.external_id} was deleted in PagerDuty, so nothing"

@@ -52,7 +52,11 @@ async def test_nothing_is_known_before_it_is_looked_at(bare: Town) -> None:
     )
     assert (found["problems"], found["knows_secret"]) == ([], None)
     await bare.crew.watch.step()
-    assert (await asks(bare).found(PATH))["state"] == "none"
+    found = await asks(bare).found(PATH)
+    assert found["state"] == "none"
+    assert "found only by looking" in found["problems"][0]
+    await bare.configure(sync_direction="outbound")
+    assert (await asks(bare).found(PATH))["problems"] == [], "nothing of it would be taken in"
 
 
 async def test_how_long_deliveries_take_is_told(town: Town) -> None:

@@ -224,11 +224,16 @@ async def test_sync_status_shows_what_there_is_to_know(
 async def test_links_name_the_fields_that_are_not_in_step(
     daemon: FakeDaemon, im: Im, capsys: Capture
 ) -> None:
-    fields = {"title": {"state": "in_sync"}, "assigned_to": {"state": "blocked"}, "odd": None}
+    blocked = {"state": "blocked", "because": "PagerDuty knows no user 'eve'"}
+    fields = {"title": {"state": "in_sync"}, "assigned_to": blocked, "odd": None}
     links = [{"incident": "INC-1", "fields": fields}, {"incident": "INC-2"}]
     daemon.answers_with("GET /integrations/prod-pd/links", {"items": links})
     assert await im("integration", "links", "prod-pd") == 0
-    assert capsys.readouterr().out.splitlines()[1].endswith("  assigned_to (blocked)")
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[1]
+        .endswith("  assigned_to (blocked: PagerDuty knows no user 'eve')")
+    )
 
 
 async def test_status_shows_the_sandbox_when_there_is_one(
