@@ -30,6 +30,7 @@ from imsync.store.incidents import Incident, TimelineEntry
 from imsync.store.integrations import Integration
 from imsync.store.links import FieldState
 from tests.conftest import Clock
+from tests.sandbox.judging import judge
 
 Json = dict[str, Any]
 
@@ -271,6 +272,7 @@ async def town_of(
     db = await Database.open(path)
     async with aiohttp.ClientSession() as session:
         sandbox = Sandbox(session=session, now=clock, rng=rng)
+        complaints = judge(sandbox)
         await sandbox.start()
         fleet = Fleet(
             db=db,
@@ -301,3 +303,4 @@ async def town_of(
             await server.close()
             await sandbox.stop()
             await db.close()
+        assert not complaints, "\n".join(complaints)

@@ -1,9 +1,7 @@
 """A connector and the wire it speaks over, and the facts about PagerDuty where they are."""
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import ClientSession
@@ -36,18 +34,6 @@ def ear() -> Ear:
 @pytest.fixture
 def pd(session: ClientSession, ear: Ear) -> PagerDuty:
     return pagerduty(session, heard=ear)
-
-
-@pytest.fixture(scope="session")
-def openapi() -> dict[str, Any]:
-    """The official description of REST, where it is at hand: it is not ours to keep."""
-    path = FACTS / "rest-openapi.json"
-    if not path.exists():
-        pytest.skip("PagerDuty's OpenAPI is not beside this repository")
-    found: dict[str, Any] = json.loads(path.read_text())
-    # It says object; PagerDuty takes and shows text.
-    found["components"]["schemas"]["IncidentBody"]["properties"]["details"] = {"type": "string"}
-    return found
 
 
 def recorded(names: str) -> list[Path]:

@@ -1,10 +1,11 @@
-"""PagerDuty's own OpenAPI 3.0 as a judge of answers, and where it is wrong about itself.
+"""PagerDuty's own OpenAPI 3.0 as a judge of requests and answers, and where it is wrong.
 
 The file is not ours to copy: it is read where it lies, and nothing is judged without it.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,12 +73,26 @@ REPLACED: Mapping[tuple[str | int, ...], tuple[object, str]] = {
 }  # fmt: skip
 """Contradicts itself or all captured traffic, or forgets what can be included."""
 
+_IGNORED = ("Accept", "Content-Type", "Authorization")
+"""A parameter in "header" that is called so shall be ignored (OpenAPI 3.0, Parameter Object)."""
+
 LOG_ENTRY = {"$ref": f"{_ID}#/components/schemas/FieldValueChangeLogEntry"}
 """A schema of theirs that their lists of log entries leave out."""
 
 
+@dataclass(frozen=True)
+class Request:
+    """What somebody asked PagerDuty: the query as it was typed, the body as JSON (None: none)."""
+
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]]
+    headers: Mapping[str, str]
+    body: object = None
+
+
 class OpenApi:
-    """Judges answers. `amended=False` takes the file at its word."""
+    """Judges requests and answers. `amended=False` takes the file at its word."""
 
     def __init__(self, spec: Any, *, amended: bool = True) -> None:
         whole = _converted(spec)
@@ -87,8 +102,8 @@ class OpenApi:
             for path in NULL_IN_PRACTICE:
                 parent = _at(whole, path[:-1])
                 parent[path[-1]] = {"anyOf": [parent[path[-1]], {"type": "null"}]}
-        self._amended = amended
         self._whole = whole
+        self._validators: dict[tuple[str, ...], Draft202012Validator] = {}
         resource = Resource.from_contents(whole, default_specification=DRAFT202012)
         self._registry: Registry[Any] = Registry().with_resource(_ID, resource)
         self._templates = [
@@ -96,10 +111,58 @@ class OpenApi:
             for path in sorted(whole["paths"], key=lambda path: path.count("{"))
         ]
 
+    def request_complaints(self, asked: Request) -> Sequence[str]:
+        """What is wrong with this request: its path, parameters, headers or body."""
+        template, operation = self._operation(asked.method, asked.path)
+        if operation is None:
+            return [f"there is no {asked.method} {asked.path}"]
+        place = (template, asked.method)
+        both = [*self._whole["paths"][template].get("parameters", []), *operation["parameters"]]
+        parameters = {one["name"]: one for one in map(self._resolved, both)}
+        found = list(self._query_complaints(place, parameters, asked.query))
+        found += [
+            f"there is no header {one['name']}"
+            for one in parameters.values()
+            if one["in"] == "header"
+            and one.get("required")
+            and one["name"] not in _IGNORED
+            and one["name"] not in asked.headers
+        ]
+        if asked.body is None:
+            return [*found, *(["there is no body"] if "requestBody" in operation else [])]
+        if "requestBody" not in operation:
+            return [*found, "a body where there is none"]
+        schema = self._resolved(operation["requestBody"])["content"]["application/json"]["schema"]
+        return [*found, *self._judged((*place, "body"), schema, asked.body)]
+
+    def _query_complaints(
+        self,
+        place: tuple[str, ...],
+        parameters: Mapping[str, Any],
+        query: Iterable[tuple[str, str]],
+    ) -> Iterator[str]:
+        given: dict[str, list[str]] = {}
+        for name, value in query:
+            given.setdefault(name, []).append(value)
+        for name, values in given.items():
+            known = parameters.get(name)
+            if known is None or known["in"] != "query":
+                yield f"there is no parameter {name}"
+                continue
+            schema = known["schema"]
+            typed = values if schema.get("type") == "array" else _typed(schema, values[0])
+            yield from (f"{name}: {one}" for one in self._judged((*place, name), schema, typed))
+        for name, known in parameters.items():
+            if known["in"] == "query" and known.get("required") and name not in given:
+                yield f"parameter {name} is missing"
+
+    def _operation(self, method: str, path: str) -> tuple[str, Any]:
+        template = next((known for regex, known in self._templates if regex.match(path)), "")
+        return template, self._whole["paths"].get(template, {}).get(method.lower())
+
     def complaints(self, method: str, path: str, status: int, body: object) -> Sequence[str]:
         """What is wrong with this answer; also when there is no such operation."""
-        template = next((known for regex, known in self._templates if regex.match(path)), None)
-        operation = self._whole["paths"].get(template, {}).get(method.lower())
+        template, operation = self._operation(method, path)
         if operation is None:
             return [f"there is no {method} {path}"]
         response = operation["responses"].get(str(status))
@@ -111,14 +174,17 @@ class OpenApi:
         response = self._resolved(response)
         if "content" not in response:
             return [] if body is None or status >= 400 else ["a body where there is none"]
-        return self.judge(response["content"]["application/json"]["schema"], body)
+        schema = response["content"]["application/json"]["schema"]
+        return self._judged((template, method, str(status)), schema, body)
 
     def judge(self, schema: object, body: object) -> Sequence[str]:
-        validator = Draft202012Validator(schema, registry=self._registry)
-        return [
-            f"{'/'.join(map(str, error.absolute_path))}: {error.message[:300]}"
-            for error in validator.iter_errors(body)
-        ]
+        return _judged(Draft202012Validator(schema, registry=self._registry), body)
+
+    def _judged(self, place: tuple[str, ...], schema: object, body: object) -> Sequence[str]:
+        """The same, with a validator that is made once for each place in the file."""
+        if place not in self._validators:
+            self._validators[place] = Draft202012Validator(schema, registry=self._registry)
+        return _judged(self._validators[place], body)
 
     def judge_as(self, name: str, body: object) -> Sequence[str]:
         return self.judge({"$ref": f"{_ID}#/components/schemas/{name}"}, body)
@@ -143,6 +209,22 @@ def openapi(*, amended: bool = True) -> OpenApi | None:
 
 def sample(name: str) -> Any:
     return orjson.loads((FACTS / "samples" / name).read_bytes())
+
+
+def _judged(validator: Draft202012Validator, body: object) -> Sequence[str]:
+    return [
+        f"{'/'.join(map(str, error.absolute_path))}: {error.message[:300]}"
+        for error in validator.iter_errors(body)
+    ]
+
+
+def _typed(schema: Mapping[str, Any], value: str) -> object:
+    """A query's text as the type that its parameter has; as it is where it does not look so."""
+    if schema.get("type") == "integer" and value.lstrip("-").isdigit():
+        return int(value)
+    if schema.get("type") == "boolean" and value in ("true", "false"):
+        return value == "true"
+    return value
 
 
 def _at(node: Any, path: Sequence[str | int]) -> Any:

@@ -4,6 +4,7 @@ Tests of other files judge every answer they get; here are the answers that none
 every event, and the judge himself.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from imsync.sandbox import deliveries, events
 from tests.sandbox.conftest import EVENTS, Api, Receiver
-from tests.sandbox.openapi import ABSENT, FACTS, OpenApi, openapi, sample
+from tests.sandbox.openapi import ABSENT, FACTS, OpenApi, Request, openapi, sample
 
 INCLUDED = (
     "acknowledgers",
@@ -68,6 +69,40 @@ def test_the_judge_is_not_asleep(judge: OpenApi) -> None:
     assert judge.complaints("POST", "/incidents", 204, None)
     assert judge.complaints("GET", "/nowhere", 200, {})
     assert judge.complaints("GET", "/incidents/Q1", 404, {"error": "gone"})
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({}, None),
+        ({"path": "/incident"}, "there is no PUT /incident"),
+        ({"method": "PATCH"}, "there is no PATCH"),
+        ({"query": [("limit", "3")]}, "there is no parameter limit"),
+        ({"headers": {}}, "there is no header From"),
+        ({"body": None}, "there is no body"),
+        ({"body": {"incident": {"type": "incident", "status": "open"}}}, "'open' is not one of"),
+        ({"body": {"incident": {"type": "incident", "title": 7}}}, "7 is not of type 'string'"),
+        ({"body": {"incident": {"title": "T"}}}, "'type' is a required property"),
+        ({"method": "GET", "query": [("include[]", "assignees")], "body": None}, None),
+        ({"method": "GET", "query": [("include[]", "all")], "body": None}, "'all' is not one of"),
+        ({"method": "GET"}, "a body where there is none"),
+    ],
+)
+def test_a_wrong_request_is_noticed(
+    judge: OpenApi, changed: dict[str, Any], complaint: str | None
+) -> None:
+    asked = Request(
+        "PUT",
+        "/incidents/Q1",
+        [],
+        {"From": "ann@acme.example"},
+        {"incident": {"type": "incident", "title": "T", "status": "resolved"}},
+    )
+    found = judge.request_complaints(replace(asked, **changed))
+    if complaint is None:
+        assert not found
+    else:
+        assert complaint in " ".join(found)
 
 
 # REST.
