@@ -1,5 +1,7 @@
 """Services mapped to incident types, both ways; what fits none is left alone and counted."""
 
+from dataclasses import replace
+
 import pytest
 
 from imsync.core.fields import Field
@@ -141,3 +143,70 @@ async def test_taken_by_somebody_before_we_heard_of_it(town: Town) -> None:
     await town.call("PUT", f"/incidents/{external_id}", body)
     await town.settle()
     assert (await town.here())[Field.STATUS] == "mitigated"
+
+
+async def test_moved_to_a_service_that_is_not_mapped_it_stays_linked(town: Town) -> None:
+    await add(town, service(town, 1), "infrastructure")
+    external_id = await trigger_on(town, service(town, 1))
+    await town.settle()
+    await town.move(external_id, service(town, 2))
+    await town.settle()
+    assert (await town.here()).incident_type == "infrastructure"
+    name = town.account["services"][2]["name"]
+    notes = [one.text for one in await town.timeline() if one.kind == "note"]
+    assert notes == [f"moved to the service {name} in Production PagerDuty"]
+    await town.edit(title="Followed there")
+    await town.settle()
+    assert (await town.there())["title"] == "Followed there"
+
+
+async def test_merged_there_before_anybody_here_had_heard_of_either(town: Town) -> None:
+    source, target = await town.trigger("The source"), await town.trigger("The target")
+    body = {"source_incidents": [{"id": source, "type": "incident_reference"}]}
+    await town.call("PUT", f"/incidents/{target}/merge", body)
+    await town.settle()
+    await town.sweep()
+    found = {(await town.here(n))[Field.TITLE]: n for n in (1, 2)}
+    merged = found["The source"]
+    assert (await town.here(merged))[Field.STATUS] == "resolved"
+    assert (await town.here(found["The target"]))[Field.STATUS] == "open"
+    notes = [one.text for one in await town.timeline(merged) if one.kind == "note"]
+    assert notes in (
+        [f"merged into INC-{found['The target']} in Production PagerDuty"],
+        [f"merged into {target} in Production PagerDuty"],
+    )
+
+
+async def test_snoozed_there_it_is_as_it_was_here(town: Town) -> None:
+    """A snooze is PagerDuty's own affair; that it is over, and nobody has it any more, is not."""
+    await town.declare()
+    await town.settle()
+    await town.act(status="acknowledged")
+    await town.settle()
+    writes, path = town.sandbox.writes, f"/incidents/{await town.external_id()}/snooze"
+    await town.call("POST", path, {"duration": 3_600})
+    await town.settle()
+    await town.sweep()
+    assert (await town.here())[Field.STATUS] == "mitigated"
+    assert (await town.there())["status"] == "acknowledged"
+    town.clock.at += 3_601_000
+    await town.settle()
+    assert (await town.here())[Field.STATUS] == "open"
+    assert (await town.there())["status"] == "triggered"
+    assert town.sandbox.writes - writes <= 1, "the snooze itself, and nothing of ours"
+
+
+async def test_a_policy_that_was_renamed_there_is_known_by_its_new_name(town: Town) -> None:
+    await town.declare()
+    await town.settle()
+    policies, before = town.sandbox._records.policies, (await town.here())[Field.ESCALATION_POLICY]
+    renamed = next(one for one in policies if one.name == before)
+    policies.put(replace(renamed, name="On call, renamed"))
+    other = next(one for one in policies if one.id != renamed.id)
+    await town.edit(escalation_policy=other.name)
+    await town.settle()
+    assert (await town.there())["escalation_policy"]["id"] == other.id
+    await town.edit(escalation_policy="On call, renamed")
+    await town.settle()
+    assert (await town.there())["escalation_policy"]["id"] == renamed.id
+    assert (await town.field("escalation_policy")).blocked is None
