@@ -1,5 +1,6 @@
 """What tests of every folder share: connections, clocks, databases. No mocks of our own code."""
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 
@@ -22,6 +23,14 @@ class Clock:
     def __call__(self) -> Instant:
         self.at += 1
         return Instant(self.at)
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have an imsync of their own, and settings for it."""
+    for name in [name for name in os.environ if name.startswith("IMSYNC_")]:
+        if name not in ("IMSYNC_HISTORIES", "IMSYNC_SEEDS"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -77,11 +77,11 @@ class World:
         self.sandbox: Json = {}
         self.webhook_secret = ""
 
-    def start(self, *flags: str) -> None:
+    def start(self, *flags: str, launcher: Sequence[str | Path] = (BIN / "imsyncd",)) -> None:
         """Start the daemon, and wait until it listens."""
         with self.log.open("a") as log:
             self.daemon = subprocess.Popen(
-                [BIN / "imsyncd", *flags],
+                [*launcher, *flags],
                 env=self.environment,
                 cwd=self.folder,
                 stdout=subprocess.PIPE,
