@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import ClientSession, web
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.test_utils import TestServer, unused_port
 
 from imsync.connectors.base import Limits
@@ -410,3 +411,35 @@ async def test_redirects_are_not_followed(session: ClientSession, start: Start) 
     assert type(error) is Unavailable
     assert "base URL" in error.hint
     assert seen == ["/incidents/Q1"]
+
+
+class Nowhere(AbstractResolver):
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        raise OSError("nobody knows it")
+
+    async def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        ("127.0.0.1:9", "no connection to PagerDuty: 127.0.0.1:9: Connection refused"),
+        ("nowhere.invalid", "no connection to PagerDuty: nowhere.invalid:80: nobody knows it"),
+    ],
+)
+async def test_where_no_connection_came_about_and_why_is_told_to_people(
+    host: str, says: str
+) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Nowhere())) as session:
+        pd = PagerDuty(
+            session=session,
+            base_url=f"http://{host}",
+            token="u+x",
+            from_email=None,
+            now=lambda: NOW,
+            heard=lambda *_: None,
+        )
+        error = await failure(reads(pd))
+    assert str(error).startswith(f"{GET}: {says}")
+    assert "ssl" not in str(error)
+    assert "way out" in error.hint

@@ -22,6 +22,8 @@ What a failure means, for a read and for a write:
 No retries, no redirects, no more than 8 MiB of an answer. The token is in no message.
 """
 
+import errno
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -140,7 +142,7 @@ class Rest:
                 self._hear(_LIMITED_APART.get((method, path), Operation.OTHER), response, sent)
                 answer = await _bounded(response)
         except _NEVER_LEFT as error:
-            message = f"{call}: no connection to PagerDuty: {self._safe(error)}"
+            message = f"{call}: no connection to PagerDuty: {self._safe(_no_way(error))}"
             raise Unavailable(message, hint=_NO_WAY) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             why = self._safe(error) or type(error).__name__
@@ -241,6 +243,19 @@ def credentials(token: str) -> tuple[str, str]:
         hint = "an API key, or an OAuth token: letters, digits and signs, and no spaces"
         raise Unauthorized("this is no PagerDuty token", hint=hint)
     return named or (_BEARER if key.startswith("pdus+") else _TOKEN), key
+
+
+def _no_way(error: Exception) -> str:
+    """Where no connection came about, and why: aiohttp tells it to programmers."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=why, host=host, port=port):
+            return f"{host}:{port}: {why}"
+        case aiohttp.ClientConnectorError(os_error=why, host=host, port=port):
+            known = why.errno in errno.errorcode
+            words = os.strerror(why.errno) if known and why.errno else why.strerror or str(why)
+            return f"{host}:{port}: {words}"
+        case _:
+            return str(error)
 
 
 def _lost(writes: bool, message: str) -> Unavailable:
