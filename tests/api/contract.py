@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from imsync.api import app, openapi
 
@@ -41,7 +41,7 @@ def violations(schema: Json, body: Any) -> list[str]:
     """Where a body differs from a schema of the document."""
     whole = {"allOf": [close(schema)], "components": _components()}
     errors = Draft202012Validator(whole).iter_errors(body)
-    return [f"{error.json_path}: {error.message}" for error in errors]
+    return [f"{'/'.join(map(str, error.instance_path))}: {error.message}" for error in errors]
 
 
 def operation(method: str, path: str) -> Json | None:

@@ -7,10 +7,9 @@ import pytest
 from aiohttp import ClientSession
 
 from imsync.connectors.pagerduty.client import PagerDuty
+from tests.openapi.judge import ABSENT, FACTS, OpenApi, openapi
 
 from .wire import Ear, Wire, pagerduty
-
-FACTS = Path(__file__).parents[3] / "shared" / "pagerduty"
 
 
 @pytest.fixture
@@ -34,6 +33,15 @@ def ear() -> Ear:
 @pytest.fixture
 def pd(session: ClientSession, ear: Ear) -> PagerDuty:
     return pagerduty(session, heard=ear)
+
+
+@pytest.fixture
+def judge() -> OpenApi:
+    """The official description of REST, where it is at hand."""
+    found = openapi()
+    if found is None:
+        pytest.skip(ABSENT)
+    return found
 
 
 def recorded(names: str) -> list[Path]:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from imsync.connectors.base import Entry, Envelope, Kind, Note, Sort, Unusable
 from imsync.connectors.pagerduty.webhooks import ABOUT, envelope, parse, proves
 from imsync.core.fields import Field, Instant
+from tests.openapi.judge import FACTS
 
-from .conftest import FACTS, recorded
+from .conftest import recorded
 
 SECRET = "lDQHScfUeXUKaQRNF+8XIiDKZ7XX3itBAYzwU0TARw8lJqRnkKl2iB1anSb0Z+IK"
 OCCURRED = Instant(1_790_000_000_123)

@@ -111,6 +111,7 @@ async def test_without_a_from_user_the_integration_is_suspended_not_the_edit_bur
     town: Town,
 ) -> None:
     ours = town.account["from_email"]
+    town.witness.excuse(': "from" is a required property')
     await town.configure(from_email=None)
     await town.declare(by=None)
     await town.settle()

@@ -14,7 +14,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from imsync.sandbox.sandbox import Sandbox
-from tests.sandbox.openapi import openapi
+from tests.openapi.judge import openapi
 
 Json = dict[str, Any]
 Make = Callable[..., Awaitable["Api"]]
@@ -134,7 +134,7 @@ class Api:
             found = Answer(answer.status, orjson.loads(raw) if raw else None, dict(answer.headers))
         spec = openapi()
         if spec and self.judged and answer.status < 500 and not path.startswith("/_sandbox"):
-            complaints = spec.complaints(method, path.partition("?")[0], found.status, found.body)
+            complaints = spec.of_answer(method, path.partition("?")[0], found.status, found.body)
             assert not complaints, (method, path, complaints)
         return found
 

@@ -1,4 +1,4 @@
-"""PagerDuty's own Python client, as it is, over TLS; its answers judged by the official OpenAPI.
+"""PagerDuty's own Python client, as it is, over TLS; all that passes is judged by its OpenAPI.
 
 It is synchronous, and so is what is done with it here: each test does its work in a thread.
 """
@@ -7,29 +7,31 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import pagerduty
 import pytest
 from aiohttp import ClientSession
 
 from imsync.sandbox.sandbox import Sandbox
+from tests.openapi.judge import ABSENT, openapi
 from tests.sandbox.conftest import Clock, Json, Tls
-from tests.sandbox.openapi import ABSENT, openapi
 
 Client = pagerduty.RestApiV2Client
 HOOK = {"type": "http_delivery_method", "url": "https://x.example/hook"}
 
 
 def judge(response: Any) -> None:
-    """Every answer on its way to the client, whatever the client makes of it."""
+    """Every request and its answer on the way to the client, whatever the client makes of it."""
     spec = openapi()
     assert spec
     response.read()
-    method, path = response.request.method, urlsplit(str(response.request.url)).path
+    asked = response.request
+    method, path, query = asked.method, asked.url.path, asked.url.params.multi_items()
+    found = spec.of_request(method, path, query, asked.headers, asked.content)
+    assert not found, (method, str(asked.url), asked.content, found)
     body = response.json() if response.content else None
-    complaints = spec.complaints(method, path, response.status_code, body)
-    assert not complaints, (method, path, complaints)
+    found = spec.of_answer(method, path, response.status_code, body)
+    assert not found, (method, path, found)
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from io import BytesIO
 from typing import Any
 
 from imsync.sandbox import playing
+from tests.openapi.judge import openapi
 from tests.sandbox.conftest import Answer, Api, Json, Make, Receiver
 from tests.sandbox.incidents import assignee, held
-from tests.sandbox.openapi import openapi
 
 PAGE = files("imsync.sandbox") / "page"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -27,7 +27,7 @@ async def play(
     answer = await api.call(method, door, body, by=None, Authorization=None, **headers)
     if spec := openapi():
         bare = path.partition("?")[0]
-        complaints = spec.complaints(method, bare, answer.status, answer.body)
+        complaints = spec.of_answer(method, bare, answer.status, answer.body)
         assert not complaints, (method, path, complaints)
     return answer
 

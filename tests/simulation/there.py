@@ -21,6 +21,7 @@ from imsync.sandbox.limits import Rates
 from imsync.sandbox.records import Records
 from imsync.sandbox.rows import Delivery, Incident, Subscription
 from imsync.sandbox.sandbox import Sandbox
+from tests.openapi.witness import Witness
 from tests.simulation.network import Network
 
 US, ITSELF = "us", "itself"
@@ -102,6 +103,7 @@ class There:
         self._watch()
 
     async def start(self) -> None:
+        self.witness = Witness(self.sandbox)
         self.sandbox.app.middlewares.append(self._who)
         runner = web.AppRunner(self.sandbox.app, access_log=None)
         await runner.setup()
