@@ -181,5 +181,12 @@ def main() -> None:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         sys.exit(1)
+    except DatabaseError as error:
+        # Half a daemon would look healthy and keep nothing. All that it had said yes to is kept.
+        print(f"imsyncd: stopped, for the database failed: {error}", file=sys.stderr)
+        print(
+            "hint: make room for it, or end what holds it, and start imsyncd again", file=sys.stderr
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

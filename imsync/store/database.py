@@ -29,6 +29,10 @@ DatabaseError: TypeAlias = sqlite3.Error
 _CHECKPOINT_PAGES = 4_000
 """16 MB of WAL between checkpoints: they are what the slowest commits wait for."""
 
+_PATIENCE = 30_000
+"""How long (ms) a commit waits while another process holds the file: somebody copies it, say.
+Deliveries do not wait so long, and PagerDuty sends them again."""
+
 _LARGEST_GROUP = 256
 """So that those who came first are told within bounded time."""
 
@@ -179,7 +183,7 @@ def _in_one_commit(
 
 async def _connect(path: Path | str, *, writing: bool) -> aiosqlite.Connection:
     conn = await aiosqlite.connect(path, isolation_level=None)
-    pragmas = ["foreign_keys = ON", "busy_timeout = 5000"]
+    pragmas = ["foreign_keys = ON", f"busy_timeout = {_PATIENCE}"]
     if writing:
         pragmas += [
             "journal_mode = WAL",
