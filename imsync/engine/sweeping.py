@@ -20,6 +20,8 @@ from imsync.store.links import Link
 _MISSING_FOR = 600_000
 """How long (ms) a name that was not found is taken not to exist."""
 
+_TRUSTED_FOR = 3_600_000
+"""How long (ms) a name that was found is taken to be the same one's, when no look shows it."""
 
 OUTAGE: Final = 180_000
 """When nothing could be read for so long (ms), what was given up on meanwhile is tried again."""
@@ -176,6 +178,7 @@ def polled(
         integrations.note_log_read(conn, integration_id, read_to)
     integrations.note_healed(conn, integration_id, met.drifted, now=now)
     directory.forget_missing(conn, integration_id, before=Instant(now - _MISSING_FOR))
+    directory.doubt(conn, integration_id, LOOKED_UP.values(), before=Instant(now - _TRUSTED_FOR))
 
 
 def recover(conn: Connection, integration_id: str, *, since: Instant, now: Instant) -> None:

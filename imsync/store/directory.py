@@ -1,11 +1,15 @@
 """The directory: what has been looked up of the other side's names, and when."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from imsync.core.fields import Instant, in_words
 from imsync.core.maps import NotLookedUp, NoTranslation
 from imsync.store.database import Connection
+
+_DOUBTED: Final = 0
+"""When a name was checked whose owner may be another by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +20,13 @@ class Directory:
     integration_id: str
 
     def id_of(self, kind: str, name: str) -> str:
-        """Raises NotLookedUp when nobody asked yet, NoTranslation when there is none."""
+        """Raises NotLookedUp when nobody asked yet or of late, NoTranslation when there is none."""
         row = self.conn.execute(
-            "SELECT external_id FROM directory"
+            "SELECT external_id, checked_at FROM directory"
             " WHERE integration_id = ? AND kind = ? AND name_key = ?",
             (self.integration_id, kind, name.casefold()),
         ).fetchone()
-        if row is None:
+        if row is None or row["checked_at"] == _DOUBTED:
             raise NotLookedUp(f"the {in_words(kind)} {name!r} has not been looked up yet")
         if row["external_id"] is None:
             raise NoTranslation(f"there is no {in_words(kind)} {name!r} there")
@@ -77,6 +81,19 @@ def forget_missing(conn: Connection, integration_id: str, *, before: Instant) ->
     conn.execute(
         "DELETE FROM directory WHERE integration_id = ? AND external_id IS NULL AND checked_at < ?",
         (integration_id, before),
+    )
+
+
+def doubt(conn: Connection, integration_id: str, kinds: Iterable[str], *, before: Instant) -> None:
+    """Have names of these kinds that nothing has confirmed since then asked for again.
+
+    Somebody or something else may go by them now, and nobody tells of that. What an id is
+    called is still answered meanwhile: it is for reading, and the next look puts it right.
+    """
+    conn.executemany(
+        "UPDATE directory SET checked_at = ? WHERE integration_id = ? AND kind = ?"
+        " AND external_id IS NOT NULL AND checked_at < ? AND checked_at <> ?",
+        [(_DOUBTED, integration_id, kind, before, _DOUBTED) for kind in kinds],
     )
 
 

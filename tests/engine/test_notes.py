@@ -65,6 +65,19 @@ async def test_a_note_there_is_a_note_here_and_does_not_go_back(linked: Town) ->
     assert linked.sandbox.writes == quiet
 
 
+async def test_a_note_that_is_edited_there_stays_as_it_was_said(linked: Town) -> None:
+    """No webhook and no log tells of the edit; the note has been told, and is told once."""
+    path = f"/incidents/{await linked.external_id()}/notes"
+    added = await linked.call("POST", path, {"note": {"content": "Seen in Frankfurt"}})
+    await linked.settle()
+    edited = {"note": {"content": "Seen in Dublin"}}
+    await linked.call("PUT", f"{path}/{added['note']['id']}", edited)
+    await linked.settle()
+    await linked.sweep()
+    assert await notes_here(linked) == ["Seen in Frankfurt"]
+    assert [text for _, text in await notes_there(linked)] == ["Seen in Dublin"]
+
+
 async def test_a_note_on_an_incident_that_nobody_told_us_of_brings_both(town: Town) -> None:
     """Found by the simulation: it was answered 202 and dropped; no log and no look tells of it."""
     town.sandbox.faults.delivery_drop = 1.0

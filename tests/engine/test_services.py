@@ -177,6 +177,31 @@ async def test_merged_there_before_anybody_here_had_heard_of_either(town: Town) 
     )
 
 
+@pytest.mark.parametrize(
+    ("unheard", "known"), [("source", {"target": "open"}), ("target", {"source": "resolved"})]
+)
+async def test_merged_there_when_only_one_of_the_two_is_known_here(
+    town: Town, unheard: str, known: dict[str, str]
+) -> None:
+    faults, made = town.sandbox.faults, dict[str, str]()
+    for which in ("source", "target"):
+        faults.delivery_drop = float(which == unheard)
+        made[which] = await town.trigger(which)
+        await town.settle()
+    faults.delivery_drop = 0.0
+    body = {"source_incidents": [{"id": made["source"], "type": "incident_reference"}]}
+    await town.call("PUT", f"/incidents/{made['target']}/merge", body)
+    await town.settle()
+    here = await town.here(1)
+    assert {here[Field.TITLE]: here[Field.STATUS]} == known
+    notes = [one.text for one in await town.timeline(1) if one.kind == "note"]
+    merged = f"merged into {made['target']} in Production PagerDuty"
+    assert notes == ([merged] if unheard == "target" else [])
+    await town.sweep()  # finds what is open and unknown, and not what is over
+    assert await town.titles() == sorted({*known, "target"})
+    assert (await town.sync_status())["healthy"]
+
+
 async def test_snoozed_there_it_is_as_it_was_here(town: Town) -> None:
     """A snooze is PagerDuty's own affair; that it is over, and nobody has it any more, is not."""
     await town.declare()
