@@ -65,6 +65,7 @@ async def test_filters(api: Api) -> None:
     [
         ("statuses[]=open", "Status must be a list of triggered, acknowledged, or resolved."),
         ("since=yesterday", "since is not a time"),
+        ("since=2020-01-01T00:00:00Z", "The date range must be six months at most"),
         ("sort_by=title", "sort_by must be"),
         ("sort_by=created_at,urgency,resolved_at", "two fields at most"),
         ("limit=-1", "limit must be a number"),

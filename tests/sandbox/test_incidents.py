@@ -1,5 +1,6 @@
 """What incidents do. Every answer on the way is also judged by the official OpenAPI."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -208,6 +209,52 @@ async def test_notes_are_written_edited_and_deleted(api: Api, receiver: Receiver
     for content in ("", 7, None, "x" * 65_536):
         assert (await api.call("POST", path, {"note": {"content": content}})).code == 2001
     assert (await api.call("POST", path, {"note": {"content": "x" * 65_535}})).status == 200
+
+
+async def test_an_edited_note_is_told_to_nobody_and_stands_in_no_log(
+    api: Api, receiver: Receiver
+) -> None:
+    incident = await api.create()
+    path = f"/incidents/{incident['id']}/notes"
+    note = (await api.call("POST", path, {"note": {"content": "Looking"}})).body["note"]
+    await api.subscribe(receiver.url)
+    before = await api.log(incident)
+    one = f"{path}/{note['id']}"
+    assert (await api.call("PUT", one, {"note": {"content": "Found it"}}, by=2)).status == 200
+    assert (await api.call("DELETE", one, by=None)).status == 204
+    await api.settle()
+    assert receiver.heard == []
+    assert await api.log(incident) == before
+
+
+async def test_an_incident_has_two_thousand_notes_at_most(api: Api) -> None:
+    incident = await api.create()
+    path, records = f"/incidents/{incident['id']}/notes", api.sandbox._records
+    first = (await api.call("POST", path, {"note": {"content": "1"}})).body["note"]["id"]
+    with records.unit():
+        for number in range(2, 2_000):
+            records.notes.put(replace(records.notes[first], id=f"N{number}"))
+    assert (await api.call("POST", path, {"note": {"content": "2000"}})).status == 200
+    assert (await api.call("POST", path, {"note": {"content": "2001"}})).code == 2001
+
+
+async def test_a_snooze_touches_nothing_else_and_is_told_to_nobody(
+    api: Api, receiver: Receiver
+) -> None:
+    incident = await api.create()
+    path = f"/incidents/{incident['id']}/snooze"
+    before = await api.change(incident, by=2, status="acknowledged")
+    await api.subscribe(receiver.url)
+    for duration in (604_800, 60):  # the later one holds
+        after = (await api.call("POST", path, {"duration": duration}, by=3)).body["incident"]
+    for name in ("status", "assignments", "acknowledgements", "title", "urgency"):
+        assert after[name] == before[name], name
+    assert len(after["pending_actions"]) == 1
+    await api.settle()
+    assert receiver.heard == []
+    assert [row["type"] for row in await api.log(incident)][-2:] == ["snooze_log_entry"] * 2
+    await api.change(incident, status="resolved")
+    assert (await api.call("POST", path, {"duration": 60})).code == 1012
 
 
 async def test_a_snooze_runs_out(api: Api, receiver: Receiver, clock: Clock) -> None:
