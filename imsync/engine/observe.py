@@ -102,9 +102,11 @@ def _undated(
 
 
 def learn(conn: Connection, integration_id: str, snapshot: Snapshot, *, now: Instant) -> None:
-    """Keep the names that came along."""
-    for entry in snapshot.learnt:
-        directory.put(conn, integration_id, entry.kind, entry.name, entry.id, now=now)
+    """Keep the names that came along; a later look knows better."""
+    as_of = min(snapshot.as_of, now)
+    for one in snapshot.learnt:
+        if not directory.is_known_since(conn, integration_id, one.kind, one.id, at=as_of):
+            directory.put(conn, integration_id, one.kind, one.name, one.id, now=as_of)
 
 
 def uncover(

@@ -76,6 +76,18 @@ def put(
     )
 
 
+def is_known_since(
+    conn: Connection, integration_id: str, kind: str, external_id: str | None, *, at: Instant
+) -> bool:
+    """Whether something later than that has told what this id is called."""
+    row = conn.execute(
+        "SELECT 1 FROM directory"
+        " WHERE integration_id = ? AND kind = ? AND external_id = ? AND checked_at > ?",
+        (integration_id, kind, external_id, at),
+    ).fetchone()
+    return row is not None
+
+
 def forget_missing(conn: Connection, integration_id: str, *, before: Instant) -> None:
     """Drop what was not found before then: it may exist by now."""
     conn.execute(

@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+from imsync.connectors.base import Kind
 from imsync.core.fields import Field
+from imsync.store.database import Connection
+from imsync.store.directory import Directory
 from tests.engine.test_drift import poll
 from tests.town import Town
 
@@ -55,6 +58,22 @@ async def test_what_is_shown_all_the_time_needs_no_asking(town: Town) -> None:
     await town.edit(escalation_policy=usual, title="New", by=None)
     await town.settle()
     assert town.sandbox.requests == before + 2, "a look and a write"
+
+
+async def test_a_late_delivery_brings_no_old_name_back(town: Town) -> None:
+    await town.declare()
+    await town.settle()
+    policy_id, policies = await there(town), town.sandbox._records.policies
+    await town.act(priority="P1")  # its delivery, still on its way, tells the name of now
+    with town.sandbox._records.unit():
+        policies.put(replace(policies[policy_id], name="Payments, renamed"))
+    assert await town.crew.drift.step(whole=True)
+    await town.settle()
+
+    def name(conn: Connection) -> str:
+        return Directory(conn, "int_test").name_of(Kind.ESCALATION_POLICY, policy_id)
+
+    assert await town.db.read(name) == "Payments, renamed"
 
 
 async def test_a_priority_that_is_renamed_is_nobodys_edit(town: Town) -> None:

@@ -9,6 +9,7 @@ from aiohttp import ClientSession
 
 from imsync.sandbox.faults import Faults
 from imsync.sandbox.limits import Rates
+from imsync.sandbox.routes import ROUTES
 from imsync.sandbox.sandbox import Sandbox
 from imsync.sandbox.switches import Switches
 from tests.sandbox.conftest import Clock
@@ -24,6 +25,11 @@ def first_cells(text: str) -> set[str]:
     """The names in the first cells of its tables."""
     rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
     return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_all_of_the_api_that_it_has_is_told() -> None:
+    told = re.findall(r"`/(\w+)`", section("With a client of your own"))
+    assert sorted(told) == sorted({route.path.split("/")[1] for route in ROUTES})
 
 
 def test_every_fault_and_every_switch_has_its_row() -> None:
