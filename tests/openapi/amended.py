@@ -70,7 +70,7 @@ ADDED: Mapping[tuple[str | int, ...], tuple[object, str]] = {
 }
 """Lists that forget one."""
 
-LOG_ENTRY = {"$ref": f"{ID}#/components/schemas/FieldValueChangeLogEntry"}
+_FORGOTTEN = {"$ref": f"{ID}#/components/schemas/FieldValueChangeLogEntry"}
 """A schema of theirs that their lists of log entries leave out."""
 
 
@@ -121,7 +121,7 @@ def _converted(node: Any, *, names: bool = False) -> Any:
         else:
             found[key] = _converted(value, names=key in ("properties", "schemas", "paths"))
     if "LogEntry" in str(found.get("anyOf", "")) and {"$ref": _ANNOTATE} in found["anyOf"]:
-        found["anyOf"].append(LOG_ENTRY)
+        found["anyOf"].append(_FORGOTTEN)
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from tests.openapi.amended import ID, LOG_ENTRY, at, read
+from tests.openapi.amended import ID, at, read
 
 FACTS = Path(__file__).parents[3] / "shared" / "pagerduty"
 ABSENT = "the facts about PagerDuty are not beside this repository"
@@ -101,9 +101,6 @@ class OpenApi:
 
     def judge_as(self, name: str, body: object) -> Sequence[str]:
         return self._judge(name, {"$ref": f"{ID}#/components/schemas/{name}"}, body)
-
-    def judge_log_entry(self, body: object) -> Sequence[str]:
-        return self._judge(None, LOG_ENTRY, body)
 
     def _judge(self, key: object, schema: Any, body: object) -> Sequence[str]:
         validator = self._validators.get(key)
