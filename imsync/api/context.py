@@ -32,6 +32,7 @@ class Context:
     sandbox: Callable[[], Mapping[str, Any]] | None = None
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     plans: dict[str, Forecast] = field(default_factory=dict)  # the last that were shown
+    receiving: int = 0  # deliveries in hand
     strangers: Strangers = field(default_factory=Strangers)
     feed: Feed = field(init=False)
 

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from imsync.api import access, bodies, shapes
-from imsync.api.context import context_of
+from imsync.api.context import Context, context_of
 from imsync.api.headers import DELIVERY, SIGNATURE
 from imsync.connectors import TRANSLATIONS
 from imsync.errors import BadSignature, NotFound, Overloaded, UserError
@@ -22,6 +22,10 @@ _LARGEST: Final = 524_288
 """Bytes of a delivery. PagerDuty drops what has more than "256 KB" itself; but how it counts
 is not said, and what we refused here would be lost, so this is twice as much."""
 
+_AT_ONCE: Final = 200
+"""Deliveries in hand. Half a megabyte each they fill memory, and whoever sends them need not have
+signed anything; PagerDuty sends those of one incident one after the other."""
+
 _IN_TIME: Final = 4.0
 """Seconds: PagerDuty waits five before it takes a delivery for lost (its webhook behaviour)."""
 
@@ -32,7 +36,18 @@ async def receive(request: web.Request) -> web.Response:
     Whatever is rightly signed is kept, also what we do not understand: a 4xx would make
     PagerDuty drop it for good, and three of them disable the subscription for a day.
     """
-    context, body = context_of(request), await _body(request)
+    context = context_of(request)
+    if context.receiving >= _AT_ONCE:
+        raise Overloaded(f"{_AT_ONCE} deliveries are in hand already")
+    context.receiving += 1
+    try:
+        return await _received(request, context)
+    finally:
+        context.receiving -= 1
+
+
+async def _received(request: web.Request, context: Context) -> web.Response:
+    body = await _body(request)
     integration, reason = await _prove(request, body)
     if integration is None:
         _alarm(request)

@@ -1,5 +1,6 @@
 """The door: who is let in, what is kept before we say yes, and that junk stops only itself."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from uuid import UUID
 import orjson
 import pytest
 
+from imsync.api import webhooks
 from imsync.core.fields import Field
 from imsync.engine import configure
 from imsync.store import integrations
@@ -380,6 +382,29 @@ async def test_what_is_larger_than_pagerduty_sends_is_refused(door: Door) -> Non
     assert (await door.knock(largest)).status == 202
     (await door.knock(largest + b"x")).problem(413, "too_large")
     assert len(await door.kept()) == 1
+
+
+async def test_more_deliveries_at_once_than_memory_is_for_are_sent_away_for_now(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "_AT_ONCE", 3)
+    url = door.town.server.make_url(f"{HOOKS}/int_test")
+    slow = [await asyncio.open_connection(url.host, url.port) for _ in range(3)]
+    head = f"POST {url.path} HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: 9\r\n\r\n"
+    for _, writer in slow:
+        writer.write(head.encode())
+        await writer.drain()
+    body = event("incident.acknowledged")
+    while (answer := await door.knock(body)).status == 202:
+        body = event("incident.acknowledged")  # the slow ones have yet to be heard of
+    assert "3 deliveries are in hand already" in answer.problem(503, "overloaded")
+    assert answer.headers["Retry-After"] == "1"
+    for _, writer in slow:
+        writer.close()
+        await writer.wait_closed()
+    while (answer := await door.knock(event("incident.acknowledged"))).status == 503:
+        pass  # nor that they have gone
+    assert answer.status == 202
 
 
 async def test_a_full_disk_is_not_now_and_the_next_try_is_kept(door: Door) -> None:

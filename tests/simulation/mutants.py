@@ -15,8 +15,8 @@ from imsync.core.fields import Instant
 from imsync.engine import inbound, sweeping, writing
 from imsync.engine.sending import Sender
 from imsync.store import inbox, outbox, writes
-from imsync.store.database import Database
 from tests.histories.mutants import Mutant, no_late, settle_on_stale
+from tests.simulation.disk import SimulatedDatabase
 
 
 def no_fence(patch: pytest.MonkeyPatch) -> None:
@@ -60,15 +60,16 @@ def two_workers(patch: pytest.MonkeyPatch) -> None:
 
 def answer_first(patch: pytest.MonkeyPatch) -> None:
     """A delivery is answered with 202 before it is committed."""
-    real = Database.run
+    real = SimulatedDatabase.run
 
     async def run(db: Any, work: Any, *given: Any, **named: Any) -> Any:
         if work is not inbox.put:
             return await real(db, work, *given, **named)
-        asyncio.get_running_loop().create_task(real(db, work, *given, **named))
+        going = asyncio.get_running_loop().create_task(real(db, work, *given, **named))
+        going.add_done_callback(lambda task: task.cancelled() or task.exception())
         return True
 
-    patch.setattr(Database, "run", run)
+    patch.setattr(SimulatedDatabase, "run", run)
 
 
 def no_look_for_it(patch: pytest.MonkeyPatch) -> None:
