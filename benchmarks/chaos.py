@@ -109,6 +109,8 @@ def main() -> int:
         if story.complaints:
             print(story.told(), flush=True)
     print(table(total, time.monotonic() - started))
+    lost = total.kinds["lost"] + total.kinds["unkept"]
+    print(f"lost {lost}, doubled {total.kinds['double']}, echoed {total.kinds['echo']}")
     return bool(total.bad)
 
 
