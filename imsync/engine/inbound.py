@@ -17,15 +17,14 @@ from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
 from imsync.engine.carry_out import reconcile
 from imsync.engine.dating import date
-from imsync.engine.observe import observe
-from imsync.errors import ExternalError, Gone, Refused, Unauthorized
+from imsync.engine.observe import crosses_a_write, observe
+from imsync.errors import ExternalError, Gone, Refused, Unauthorized, Unavailable
 from imsync.store import (
     dead_letters,
     inbox,
     incidents,
     integrations,
     links,
-    writes,
 )
 from imsync.store.database import Connection, DatabaseError
 from imsync.store.inbox import Delivery
@@ -181,14 +180,7 @@ def is_doubtful(conn: Connection, integration_id: str, event: Event) -> bool:
     link = links.to(conn, integration_id, event.external_id)
     if link is None:
         return False
-    states = links.fields(conn, link.id)
-    for field, (sent, told) in writes.last_landed(conn, link.id).items():
-        seen, shown = states[field].seen, event.snapshot.fields
-        if seen is None or field not in shown or shown[field] == seen.value:
-            continue
-        if sent - _NEAR <= event.snapshot.as_of <= told + _NEAR:
-            return True
-    return False
+    return crosses_a_write(conn, link.id, event.snapshot, near=_NEAR)
 
 
 def apply(conn: Connection, delivery: Delivery, event: Event, *, now: Instant) -> None:
@@ -217,6 +209,8 @@ def _apply(conn: Connection, integration: Integration, event: Event, *, now: Ins
     if link is None or link.state == "gone":
         return "not linked"
     if event.snapshot is not None:
+        if crosses_a_write(conn, link.id, event.snapshot):
+            raise Unavailable("a write of ours was on its way when it was looked at")
         observe(conn, link.id, event.snapshot, now=now)
         reconcile(conn, link.id, now=now)
     _tell(conn, integration, link, event, now=now)

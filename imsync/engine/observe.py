@@ -65,6 +65,22 @@ def observe(conn: Connection, link_id: int, snapshot: Snapshot, *, now: Instant)
             uncover(conn, link_id, write, edit, now=now)
 
 
+def crosses_a_write(conn: Connection, link_id: int, snapshot: Snapshot, *, near: int = 0) -> bool:
+    """Whether it may show how things stood before, or in the middle of, a write of ours.
+
+    It shows something else than we know in a field that we wrote, and is as of a moment when that
+    write was on its way, or `near` (ms) to it: which came first, only another look can tell.
+    """
+    states, shown = links.fields(conn, link_id), snapshot.fields
+    for field, (sent, told) in writes.last_landed(conn, link_id).items():
+        seen = states[field].seen
+        if seen is None or field not in shown or shown[field] == seen.value:
+            continue
+        if sent - near <= snapshot.as_of <= told + near:
+            return True
+    return False
+
+
 def _covering(conn: Connection, link_id: int, field: Field, edit: Theirs) -> writes.Landed | None:
     """The write of ours that covered an edit, if one did."""
     of_field = (write for write in writes.of_link(conn, link_id) if write.field is field)

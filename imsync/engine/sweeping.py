@@ -12,7 +12,7 @@ from imsync.engine import giving_up, linking, meeting
 from imsync.engine.carry_out import reconcile, release_quiet
 from imsync.engine.dead_letters import retry
 from imsync.engine.log_feed import Told
-from imsync.engine.observe import observe, undated
+from imsync.engine.observe import crosses_a_write, observe, undated
 from imsync.store import dead_letters, directory, drift, integrations, links, outbox, writes
 from imsync.store.database import Connection, undone
 from imsync.store.links import Link
@@ -129,7 +129,8 @@ def apply(
 ) -> Met:
     """Decide on what was seen.
 
-    A link with a write under way is left alone: the write's own look sees more.
+    A link with a write under way, now or when it was looked at, is left alone: the write's own
+    look sees more, and the next one tells which came first.
     """
     integration = integrations.get(conn, integration_id)
     drifted = left = taken_in = 0
@@ -140,7 +141,8 @@ def apply(
             taken_in += links.to(conn, integration_id, snapshot.external_id) is not None
             continue
         owed = outbox.owed(conn, link.id)
-        if "sending" in owed.values() or writes.unsettled(conn, link.id):
+        busy = "sending" in owed.values() or writes.unsettled(conn, link.id)
+        if busy or crosses_a_write(conn, link.id, snapshot):
             left += snapshot.external_id in edited
             continue
         observe(conn, link.id, snapshot, now=now)

@@ -1,12 +1,15 @@
 """What no webhook tells: polled from the log, swept for at an interval, stopped by the brake."""
 
+from dataclasses import replace
+
 import pytest
 
 from imsync.connectors.base import Page
 from imsync.core import brake
-from imsync.core.fields import Field
-from imsync.engine import configure
-from imsync.store import drift
+from imsync.core.fields import Field, Instant
+from imsync.engine import configure, sweeping
+from imsync.engine.sweeping import Met
+from imsync.store import drift, links, writes
 from tests.town import Town
 
 
@@ -231,3 +234,27 @@ async def test_what_is_accepted_while_a_sweep_is_under_way_is_the_next_one(
     assert (drift_.sweep.state, drift_.accepted) == ("waiting", True)
     assert await drift_.step(whole=True)
     assert (drift_.sweep.state, drift_.accepted) == ("done", False)
+
+
+async def test_a_look_that_got_there_before_our_write_is_not_taken_for_an_edit(town: Town) -> None:
+    """Found by the simulation (1148): it left after the write, and was answered before that."""
+    await town.declare("Before")
+    await town.settle()
+    await town.edit(title="Ours")
+    await town.settle()
+    link = (await town.db.read(links.of_incident, 1))[0]
+    sent, told = (await town.db.read(writes.last_landed, link.id))[Field.TITLE]
+    external_id = await town.external_id()
+    shown = await town.crew.account.connector.fetch(external_id)
+    fields = {**shown.fields, Field.TITLE: "Before"}
+
+    async def met(as_of: int) -> Met:
+        early = replace(shown, fields=fields, as_of=Instant(as_of))
+        edited = {external_id}
+        return await town.db.run(sweeping.apply, "int_test", [early], edited, now=town.clock())
+
+    for as_of in (sent, told):
+        assert (await met(as_of)).left == 1, "the log is to be read again from where it was"
+        assert (await town.here())[Field.TITLE] == "Ours"
+    assert (await met(told + 1)).left == 0
+    assert (await town.here())[Field.TITLE] == "Before", "that was an edit"

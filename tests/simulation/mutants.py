@@ -53,7 +53,8 @@ def two_workers(patch: pytest.MonkeyPatch) -> None:
         return inbox.Delivery(*row) if row else None
 
     patch.setattr(inbox, "take", take)
-    patch.setattr(inbound, "is_doubtful", lambda *_: False)
+    for flow in (inbound, sweeping):
+        patch.setattr(flow, "crosses_a_write", lambda *_, **__: False)
     patch.setattr(sweeping, "writes", SimpleNamespace(unsettled=lambda *_: []))
     patch.setattr(sweeping, "outbox", SimpleNamespace(owed=lambda *_: {}, hurry=outbox.hurry))
 
