@@ -1,10 +1,12 @@
 """Who stands between a sandbox and all who call it, and has each word judged."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import orjson
 from aiohttp import web
 
+from imsync.sandbox.faults import Faults
 from imsync.sandbox.sandbox import Sandbox
 from tests.openapi.judge import openapi
 
@@ -41,6 +43,7 @@ class Witness:
 
     @web.middleware
     async def _hear(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        faults = replace(self._sandbox.faults)  # what befalls a call is decided when it comes in
         answer = await handler(request)
         path = request.rel_url.raw_path  # where %2F is no slash
         if path.startswith(_AS):  # a person at the page, whose answers are those of the API
@@ -50,7 +53,7 @@ class Witness:
         elif answer.status != 413:  # too large for anyone to read
             self._judge_request(request, await request.read())
         if isinstance(answer, web.Response):  # else it was cut in two
-            self._judge_answer(request.method, path, answer)
+            self._judge_answer(request.method, path, answer, faults)
         return answer
 
     def _judge_request(self, request: web.Request, body: bytes) -> None:
@@ -67,9 +70,9 @@ class Witness:
         what = f"{request.method} {request.path_qs} {body.decode(errors='replace')}"
         self._note(what, found)
 
-    def _judge_answer(self, method: str, path: str, answer: web.Response) -> None:
+    def _judge_answer(self, method: str, path: str, answer: web.Response, faults: Faults) -> None:
         """As far as there is one: it may be refused, cut short or lost on purpose."""
-        spec, faults, raw = openapi(), self._sandbox.faults, answer.body
+        spec, raw = openapi(), answer.body
         assert spec
         assert raw is None or isinstance(raw, bytes)
         what = f"{method} {path} -> {answer.status} {raw!r}"
