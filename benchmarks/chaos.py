@@ -35,6 +35,7 @@ KINDS = {
     "echo": "echoed",
     "limit": "over the rate limit by our own doing",
     "bug": "bugs, and poison that spread",
+    "openapi": "unlike PagerDuty's OpenAPI",
 }
 
 

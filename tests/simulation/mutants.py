@@ -88,6 +88,6 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("no-late", no_late, ["lost"]),
     Mutant("settle-on-stale", settle_on_stale, ["lost"]),
     Mutant("two-workers", two_workers, ["lost", "differ", "echo", "note"]),
-    Mutant("answer-first", answer_first, ["unkept"]),
+    Mutant("answer-first", answer_first, ["unkept"], [144]),
     Mutant("no-look-for-it", no_look_for_it, ["double", "differ"]),
 )

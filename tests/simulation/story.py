@@ -69,7 +69,7 @@ async def _live(story: Story, loop: VirtualLoop, worlds: list[World], *, traced:
         *oracle.doubles(world),
         *oracle.limits(world),
         *oracle.bugs(world),
-        *(complaint for there in world.there for complaint in there.witness.complaints),
+        *(f"openapi: {one}" for there in world.there for one in there.witness.complaints),
     ]
     world.sum_up()
     await world.end()
