@@ -12,8 +12,8 @@ from pathlib import Path
 from aiohttp import web
 
 from imsync.api import access, app
+from imsync.api.connections import Runner
 from imsync.api.context import Context
-from imsync.api.malformed import Runner
 from imsync.config import Settings
 from imsync.errors import UserError
 from imsync.store import tokens
@@ -23,7 +23,7 @@ from imsync.store import tokens
 async def listening(context: Context, settings: Settings) -> AsyncIterator[str]:
     """Serve the API on TCP and on the unix socket; yields host:port, whatever port it became."""
     await _must_be_closed(context, settings)
-    runner = Runner(app.make(context), access_log=None, shutdown_timeout=5)
+    runner = Runner(app.make(context))
     await runner.setup()
     unix = _unix_socket(settings.socket, group=settings.socket_group)
     try:

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from imsync.api import app, bodies
-from imsync.api.malformed import Runner, said
+from imsync.api.connections import Runner, said
 
 from .asking import House
 
@@ -35,7 +35,7 @@ NO_GZIP = b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"
 
 @pytest.fixture
 async def address(house: House) -> object:
-    runner = Runner(app.make(house.context), access_log=None, lingering_time=0.05)
+    runner = Runner(app.make(house.context), lingering_time=0.05)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
