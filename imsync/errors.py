@@ -11,6 +11,7 @@
     │   ├── WrongHost      ... by calling us by our name  -> 421
     │   └── Clash          ... by undoing something first -> 409
     ├── BadSignature       someone else is knocking       -> 401, nothing kept
+    ├── HeldOff            ... and knocks very often  -> 429, the sender tries again
     ├── Overloaded         we cannot keep it right now    -> 503, the sender tries again
     └── ExternalError      a connector could not do it
         ├── Unavailable    ... now                        -> put off, try again
@@ -102,6 +103,12 @@ class BadSignature(ImsyncError):
     """A delivery whose sender we cannot prove."""
 
     code = "bad_signature"
+
+
+class HeldOff(BadSignature):
+    """The same, of one that has sent very many of them."""
+
+    code = "held_off"
 
 
 class Overloaded(ImsyncError):

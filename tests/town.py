@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp.test_utils import TestServer
 
 from imsync.api import app
-from imsync.api.context import Context
+from imsync.api.context import CONTEXT, Context
 from imsync.core.fields import Field, Value
 from imsync.core.merge import Direction
 from imsync.daemon import connecting, ids
@@ -158,7 +158,12 @@ class Town:
         trouble, now = self.crew.account.trouble, self.clock()
         return await self.db.read(sync_status, await self.integration(), trouble=trouble, now=now)
 
+    async def counted(self) -> None:
+        """What was refused is on the disk, which nobody waits for otherwise."""
+        await self.server.app[CONTEXT].refusals.written()
+
     async def integration(self) -> Integration:
+        await self.counted()
         return await self.db.read(integrations.get, "int_test")
 
     async def configure(self, **settings: object) -> None:

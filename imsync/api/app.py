@@ -92,6 +92,7 @@ from imsync.errors import (
     BadSignature,
     Clash,
     Gone,
+    HeldOff,
     Missed,
     NotFound,
     Overloaded,
@@ -200,7 +201,7 @@ ROUTES: Final = (
     post("/backup", backup.make, {201: Backup}, takes=NewBackup, fails=(Clash,)),
 
     post("/webhooks/{integration_id}", webhooks.receive, {202: Kept}, raw=True, open=True,
-         asks=None, heeds=(SIGNATURE, DELIVERY), fails=(BadSignature, Overloaded)),
+         asks=None, heeds=(SIGNATURE, DELIVERY), fails=(BadSignature, HeldOff, Overloaded)),
     post("/webhooks/{integration_id}/test", webhooks.test,
          {200: SignatureProof, 401: SignatureProof}, raw=True, open=True, asks=None,
          heeds=(SIGNATURE,), fails=(Overloaded,)),
@@ -219,8 +220,13 @@ def make(context: Context) -> web.Application:
         for one in ROUTES
     )
     app.on_shutdown.append(_end_streams)
+    app.on_cleanup.append(_keep_counts)
     return app
 
 
 async def _end_streams(app: web.Application) -> None:
     app[CONTEXT].feed.stop()
+
+
+async def _keep_counts(app: web.Application) -> None:
+    await app[CONTEXT].refusals.close()

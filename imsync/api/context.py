@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from imsync.api.feed import Feed
-from imsync.api.strangers import Strangers
+from imsync.api.strangers import Refusals, Strangers
 from imsync.core.fields import Instant
 from imsync.engine.fleet import Fleet
 from imsync.engine.foreseen import Forecast
@@ -33,10 +33,13 @@ class Context:
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     plans: dict[str, Forecast] = field(default_factory=dict)  # the last that were shown
     receiving: int = 0  # deliveries in hand
+    arriving: dict[asyncio.Timeout, None] = field(default_factory=dict)  # ... not whole yet
     strangers: Strangers = field(default_factory=Strangers)
+    refusals: Refusals = field(init=False)
     feed: Feed = field(init=False)
 
     def __post_init__(self) -> None:
+        self.refusals = Refusals(self.db, self.now)
         self.feed = Feed(self.db)
 
     @property

@@ -12,6 +12,7 @@ from imsync.errors import (
     Clash,
     ExternalError,
     Forbidden,
+    HeldOff,
     ImsyncError,
     Missed,
     NotFound,
@@ -38,6 +39,7 @@ _STATUS: Final[dict[type[ImsyncError], int]] = {
     WrongHost: 421,
     Clash: 409,
     UserError: 400,
+    HeldOff: 429,
     BadSignature: 401,
     Overloaded: 503,
     ExternalError: 502,
@@ -61,6 +63,7 @@ TITLE: Final = {
     413: "Too large",
     415: "Of a type that is not taken",
     421: "Meant for another host",
+    429: "Too often",
     500: "A bug in imsync",
     502: "The external system could not do it",
     503: "Not now",
@@ -78,7 +81,8 @@ OWN: Final = {
 
 
 HEADERS: Final[dict[type[ImsyncError], dict[str, str]]] = {
-    Unauthenticated: {"WWW-Authenticate": "Bearer"}
+    Unauthenticated: {"WWW-Authenticate": "Bearer"},
+    HeldOff: {"Retry-After": "60"},
 }
 """What goes with an error beside its problem."""
 

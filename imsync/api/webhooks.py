@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-import logging
+import secrets
 from typing import Final
 
 from aiohttp import web
@@ -10,13 +10,12 @@ from aiohttp import web
 from imsync.api import access, bodies, shapes
 from imsync.api.context import Context, context_of
 from imsync.api.headers import DELIVERY, SIGNATURE
+from imsync.api.strangers import LIMIT, NOBODY
 from imsync.connectors import TRANSLATIONS
-from imsync.errors import BadSignature, NotFound, Overloaded, UserError
+from imsync.errors import BadSignature, HeldOff, NotFound, Overloaded, UserError
 from imsync.store import inbox, integrations
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
-
-log = logging.getLogger(__name__)
 
 _LARGEST: Final = 524_288
 """Bytes of a delivery. PagerDuty drops what has more than "256 KB" itself; but how it counts
@@ -29,6 +28,12 @@ signed anything; PagerDuty sends those of one incident one after the other."""
 _IN_TIME: Final = 4.0
 """Seconds: PagerDuty waits five before it takes a delivery for lost (its webhook behaviour)."""
 
+_ARRIVES: Final = 5.0
+"""Seconds for a body to be here: PagerDuty itself would not wait any longer."""
+
+_NOBODYS: Final = secrets.token_hex()
+"""What is tried where there is no secret, so that this takes as long as if there were one."""
+
 
 async def receive(request: web.Request) -> web.Response:
     """Prove the sender, keep the delivery, say yes. Deciding comes later.
@@ -38,7 +43,7 @@ async def receive(request: web.Request) -> web.Response:
     """
     context = context_of(request)
     if context.receiving >= _AT_ONCE:
-        raise Overloaded(f"{_AT_ONCE} deliveries are in hand already")
+        _make_room(context)
     context.receiving += 1
     try:
         return await _received(request, context)
@@ -46,12 +51,20 @@ async def receive(request: web.Request) -> web.Response:
         context.receiving -= 1
 
 
+def _make_room(context: Context) -> None:
+    """Give up the delivery whose body has been arriving for longest. Raises Overloaded."""
+    slowest = next(iter(context.arriving), None)
+    if slowest is None:
+        raise Overloaded(f"{_AT_ONCE} deliveries are in hand already")
+    del context.arriving[slowest]
+    slowest.reschedule(0)  # long past
+
+
 async def _received(request: web.Request, context: Context) -> web.Response:
     body = await _body(request)
-    integration, reason = await _prove(request, body)
-    if integration is None:
-        _alarm(request)
-        raise BadSignature(reason, hint="is the signing secret the one of this subscription?")
+    integration, wrong = await _prove(request, body)
+    if integration is None or wrong:
+        raise _turned_away(request, integration, wrong)
     envelope = TRANSLATIONS[integration.integration_type].envelope(body)
     delivery_id = _delivery_id(request, body)
     try:
@@ -75,26 +88,36 @@ async def _received(request: web.Request, context: Context) -> web.Response:
 
 async def test(request: web.Request) -> web.Response:
     """Say whether what was sent is rightly signed; keep nothing."""
-    integration, reason = await _prove(request, await _body(request), count=False)
-    if integration is None:
-        return shapes.answer({"valid": False, "reason": reason}, status=401)
+    _, wrong = await _prove(request, await _body(request))
+    if wrong:
+        return shapes.answer({"valid": False, "reason": wrong}, status=401)
     return shapes.answer({"valid": True})
 
 
 async def _body(request: web.Request) -> bytes:
     """Raises Overloaded where it did not arrive whole: what is refused is never sent again."""
+    arriving = context_of(request).arriving
     try:
-        return await bodies.whole(request.clone(client_max_size=_LARGEST))
+        async with asyncio.timeout(_ARRIVES) as scope:
+            arriving[scope] = None
+            try:
+                return await bodies.whole(request.clone(client_max_size=_LARGEST))
+            finally:
+                arriving.pop(scope, None)
     except UserError as error:
         raise Overloaded(str(error)) from None
+    except TimeoutError:
+        raise Overloaded("the body did not arrive in time, or others had to") from None
 
 
-def _alarm(request: web.Request) -> None:
-    """A line about whoever knocks, once a minute at most, and not a word of what they sent."""
+def _turned_away(request: web.Request, meant: Integration | None, reason: str) -> BadSignature:
+    """Counted, told of in the log, and with not a word of what was sent."""
     context, peer = context_of(request), access.address_of(request)
-    if times := context.strangers.knocked(peer, now=context.now()):
-        more = f", {times} times since the last such line" if times > 1 else ""
-        log.warning("a delivery from %s was not rightly signed%s: nothing was kept", peer, more)
+    context.refusals.count(meant.id if meant else NOBODY)
+    hint = "is the signing secret the one of this subscription?"
+    if context.strangers.knocked(peer, now=context.now()):
+        return HeldOff(f"{reason}, and of {LIMIT} others before", hint=hint)
+    return BadSignature(reason, hint=hint)
 
 
 def _delivery_id(request: web.Request, body: bytes) -> str:
@@ -103,33 +126,31 @@ def _delivery_id(request: web.Request, body: bytes) -> str:
     return id_ if id_.isprintable() and 0 < len(id_) <= 255 else hashlib.sha256(body).hexdigest()
 
 
-async def _prove(
-    request: web.Request, body: bytes, *, count: bool = True
-) -> tuple[Integration | None, str]:
-    """The integration that this was signed for, or None and why not.
+async def _prove(request: web.Request, body: bytes) -> tuple[Integration | None, str]:
+    """The integration that this is meant for, if there is one; and why it is not from there, if so.
 
-    An unknown integration looks like a wrong signature: nobody learns which ids there are.
+    An unknown integration reads like a wrong signature, and costs as much: nobody learns which
+    ids there are.
     """
     context, id_ = context_of(request), request.match_info["integration_id"]
     signature = request.headers.get(SIGNATURE.name)
-    if signature is None:
-        reason = f"there is no {SIGNATURE.name} header"
-    else:
-        reason = f"no secret of the integration {id_!r} signed this body"
-    try:
-        integration, secrets = await context.db.read(with_secrets, id_)
-    except NotFound:
-        return None, reason
-    if TRANSLATIONS[integration.integration_type].proves(secrets, signature, body):
+    integration, known = await context.db.read(with_secrets, id_)
+    type_ = integration.integration_type if integration else next(iter(TRANSLATIONS))
+    proven = TRANSLATIONS[type_].proves(known or [_NOBODYS], signature, body)
+    if integration is not None and known and proven:
         return integration, ""
-    if count:
-        await context.db.run(integrations.note_refused_signature, integration.id)
-    return None, reason
+    if signature is None:
+        return integration, f"there is no {SIGNATURE.name} header"
+    return integration, f"no secret of the integration {id_!r} signed this body"
 
 
 # Units of work.
 
 
-def with_secrets(conn: Connection, id_: str) -> tuple[Integration, list[str]]:
-    """By id alone. Raises NotFound."""
-    return integrations.get(conn, id_), integrations.secrets(conn, id_)
+def with_secrets(conn: Connection, id_: str) -> tuple[Integration | None, list[str]]:
+    """By id alone; None and no secret where there is none."""
+    known = integrations.secrets(conn, id_)
+    try:
+        return integrations.get(conn, id_), known
+    except NotFound:
+        return None, known

@@ -40,7 +40,7 @@ def line(event: Json, *, today: date) -> Line:
 
 _ALARMS = {
     *("conflict.opened", "dead_letter.created", "integration.suspended", "drift.stopped"),
-    *("subscription.disabled", "subscription.deleted"),
+    *("subscription.disabled", "subscription.deleted", "delivery.refused"),
 }
 
 
@@ -129,6 +129,12 @@ def _subscription(said: str) -> Callable[[Json], str]:
     return told
 
 
+def _refused(data: Json) -> str:
+    count = data.get("deliveries")
+    what = "a delivery was" if count == 1 else f"{cell(count)} deliveries were"
+    return f"{what} not rightly signed: wrong secret, or somebody else's"
+
+
 def _braked(data: Json) -> str:
     would = f"{cell(data.get('would_change'))} of {cell(data.get('met'))} incidents"
     return f"drift: a sweep was stopped, for it would change {would}"
@@ -164,6 +170,7 @@ _SAYS: dict[str, Callable[[Json], str]] = {
     "subscription.disabled": _subscription("delivers nothing"),
     "subscription.enabled": _subscription("delivers again"),
     "subscription.deleted": _subscription("was deleted there"),
+    "delivery.refused": _refused,
     "drift.healed": _healed,
     "drift.stopped": _braked,
     "drift.released": lambda _: "drift: a sweep went ahead again",

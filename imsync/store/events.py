@@ -49,6 +49,7 @@ class Type(StrEnum):
     DISABLED = "imsync.subscription.disabled"
     ENABLED = "imsync.subscription.enabled"
     UNSUBSCRIBED = "imsync.subscription.deleted"
+    REFUSED = "imsync.delivery.refused"
     HEALED = "imsync.drift.healed"
     STOPPED = "imsync.drift.stopped"
     RELEASED = "imsync.drift.released"

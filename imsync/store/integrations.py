@@ -190,10 +190,19 @@ def note_delivery(conn: Connection, id_: str, at: Instant) -> None:
     )
 
 
-def note_refused_signature(conn: Connection, id_: str) -> None:
-    conn.execute(
-        "UPDATE integrations SET refused_signatures = refused_signatures + 1 WHERE id = ?", (id_,)
-    )
+def note_refused(
+    conn: Connection, counts: Mapping[str, int], *, tell: Mapping[str, int], now: Instant
+) -> None:
+    """So many deliveries were refused, by integration; `tell` says of which to make an event."""
+    for id_, count in counts.items():
+        conn.execute(
+            "UPDATE integrations SET refused_signatures = refused_signatures + ? WHERE id = ?",
+            (count, id_),
+        )
+    for id_, count in tell.items():
+        if conn.execute("SELECT 1 FROM integrations WHERE id = ?", (id_,)).fetchone():
+            told = {"deliveries": count}
+            events.append(conn, events.Type.REFUSED, told, at=now, integration_id=id_)
 
 
 def note_sweep(conn: Connection, id_: str, at: Instant, *, open_there: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -205,6 +205,12 @@ async def house_of(path: Path | str = ":memory:") -> AsyncIterator[House]:
             await server.close()
             await fleet.stop()
             await db.close()
+
+
+async def until(what: Callable[[], bool]) -> None:
+    """Let everybody else go on until it is so; the test's own timeout ends what never is."""
+    while not what():  # noqa: ASYNC110 - what is waited for is inside a server, and tells nobody
+        await asyncio.sleep(0)
 
 
 def signed(body: bytes, *secrets: str) -> str:

@@ -1,12 +1,19 @@
 """Deliveries that nobody signed: the log tells of their peer, seldom, and of nothing they say."""
 
 import logging
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from imsync.api.strangers import QUIET, Strangers
+from imsync.api import webhooks
+from imsync.api.context import CONTEXT
+from imsync.api.strangers import LIMIT, MINUTE, NOBODY, Strangers
+from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Instant
-from tests.town import Town
+from imsync.store import events
+from tests.town import Town, town_of
 
 from .test_webhooks import Door, door_of, event
 
@@ -26,7 +33,7 @@ async def test_a_peer_is_told_of_once_a_minute_and_how_often_it_knocked(
     caplog.set_level(logging.WARNING)
     for at in ("int_test", "int_gone", "int_test"):
         await door.knock(event(data="a secret of theirs"), at=at, by="another secret")
-    door.town.clock.at += QUIET
+    door.town.clock.at += MINUTE
     await door.knock(event(), by="another secret")
     first, second = lines(caplog)
     assert "from 127.0.0.1 was not rightly signed: " in first
@@ -43,9 +50,112 @@ async def test_what_is_rightly_signed_is_no_alarm(
     assert lines(caplog) == []
 
 
-def test_peers_are_told_apart_and_memory_is_bounded() -> None:
+def test_peers_are_told_apart_and_memory_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     strangers = Strangers()
-    told = [strangers.knocked(f"peer {number}", now=Instant(1)) for number in range(5_000)]
-    assert set(told) == {1}
-    assert strangers.knocked("peer 4999", now=Instant(2)) == 0
-    assert strangers.knocked("peer 0", now=Instant(2)) == 1, "it was forgotten"
+    for number in range(5_000):
+        strangers.knocked(f"peer {number}", now=Instant(number * MINUTE))
+    assert len(lines(caplog)) == 5_000
+    assert len(strangers._peers) == 1_000
+
+
+def test_however_many_peers_there_are_the_log_has_few_lines_of_them(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    strangers = Strangers()
+    for number in range(500):
+        strangers.knocked(f"peer {number}", now=Instant(1))
+    assert len(lines(caplog)) == 10
+    strangers.knocked("peer 499", now=Instant(1 + MINUTE))
+    assert "peer 499 was not rightly signed, 2 times" in lines(caplog)[-1]
+
+
+def test_who_has_a_whole_network_is_one_peer(caplog: pytest.LogCaptureFixture) -> None:
+    strangers = Strangers()
+    for address in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:192.0.2.1"):
+        strangers.knocked(address, now=Instant(1))
+    told = [line.split()[3] for line in lines(caplog)]
+    assert told == ["2001:db8::/64", "2001:db8:0:1::/64", "::ffff:192.0.2.1"]
+
+
+async def test_whoever_knocks_very_often_is_held_off_until_the_minute_is_over(door: Door) -> None:
+    for _ in range(LIMIT):
+        (await door.knock(event(), by="another secret")).problem(401, "bad_signature")
+    for at in ("int_test", "int_gone"):
+        answer = await door.knock(event(), at=at, by="another secret")
+        answer.problem(429, "held_off")
+        assert int(answer.headers["Retry-After"]) == 60
+    door.town.clock.at += MINUTE
+    (await door.knock(event(), by="another secret")).problem(401, "bad_signature")
+
+
+async def test_a_good_signature_is_let_in_whoever_else_knocks_from_there(door: Door) -> None:
+    """Behind a reverse proxy everybody comes from one address."""
+    for _ in range(LIMIT + 1):
+        await door.knock(event(), by="another secret")
+    assert (await door.knock(event())).status == 202
+
+
+async def test_refused_deliveries_are_an_event_once_a_minute(door: Door) -> None:
+    async def told() -> list[int]:
+        await door.town.counted()
+        look = await door.town.db.read(
+            events.after, 0, integration_id="int_test", incident_id=None, limit=100
+        )
+        return [one.data["deliveries"] for one in look.events if one.type == events.Type.REFUSED]
+
+    await door.knock(event(), by="another secret")
+    assert await told() == [1]
+    for _ in range(3):
+        await door.knock(event(), by="another secret")
+        await door.knock(event(), at="int_gone", by="another secret")
+    assert await told() == [1]
+    door.town.clock.at += MINUTE
+    assert await told() == [1, 3]
+    assert (await door.town.integration()).refused_signatures == 4
+
+
+async def test_an_answer_to_a_stranger_waits_for_no_disk(tmp_path: Path) -> None:
+    """Somebody else holds the file, so that nothing can be written; nobody notices from outside."""
+    path = tmp_path / "imsync.db"
+    async with town_of(path) as town:
+        await town.connect()
+        door = await door_of(town)
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        for at in ("int_test", "int_gone"):
+            (await door.knock(event(), at=at, by="another secret")).problem(401, "bad_signature")
+        other.execute("ROLLBACK")
+        other.close()
+        assert (await town.integration()).refused_signatures == 1
+
+
+async def test_an_unknown_id_costs_what_a_wrong_signature_does(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signature is worked out over all of the body, and a count is kept, whatever there is."""
+    tried: list[int] = []
+    proves = TRANSLATIONS["pagerduty"].proves
+
+    def proving(secrets: Sequence[str], signature: str | None, body: bytes) -> bool:
+        tried.append(len([one for one in secrets if one]))
+        return proves(secrets, signature, body)
+
+    monkeypatch.setattr(TRANSLATIONS["pagerduty"], "proves", proving)
+    refusals = door.town.server.app[CONTEXT].refusals
+    counted: list[str] = []
+    monkeypatch.setattr(refusals, "count", counted.append)
+    await door.knock(event(), by="another secret")
+    await door.knock(event(), at="int_gone", by="another secret")
+    await door.town.db.run(lambda conn: conn.execute("DELETE FROM webhook_secrets").rowcount)
+    await door.knock(event(), by="another secret")
+    assert tried == [1, 1, 1]
+    assert counted == ["int_test", NOBODY, "int_test"]
+
+
+async def test_what_signs_for_nobody_opens_no_door(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "_NOBODYS", "guessed")
+    await door.town.db.run(lambda conn: conn.execute("DELETE FROM webhook_secrets").rowcount)
+    for at in ("int_gone", "int_test"):
+        (await door.knock(event(), at=at, by="guessed")).problem(401, "bad_signature")

@@ -280,6 +280,10 @@ LINES: dict[str, tuple[Json, str]] = {
         {"incident": None, "integration": "prod-pd"},
         "prod-pd  resumed: the account lets us work again",
     ),
+    "delivery.refused": (
+        {"incident": None, "integration": "prod-pd", "deliveries": 3},
+        "prod-pd  3 deliveries were not rightly signed: wrong secret, or somebody else's",
+    ),
     "drift.healed": (
         {"incident": None, "integration": "prod-pd", "incidents": 1},
         "prod-pd  drift: 1 incident mended",

@@ -98,9 +98,8 @@ def test_secrets_are_added_told_apart_and_expire(conn: sqlite3.Connection, id_: 
 def test_a_good_delivery_makes_what_was_refused_before_it_no_news(
     conn: sqlite3.Connection, id_: str
 ) -> None:
-    for _ in range(3):
-        integrations.note_refused_signature(conn, id_)
+    integrations.note_refused(conn, {id_: 3}, tell={}, now=Instant(4))
     integrations.note_delivery(conn, id_, Instant(5))
-    integrations.note_refused_signature(conn, id_)
+    integrations.note_refused(conn, {id_: 1}, tell={}, now=Instant(6))
     found = integrations.get(conn, id_)
     assert (found.refused_signatures, found.refused_before) == (4, 3)

@@ -51,8 +51,10 @@ database = "none"
 
 # What fits the document may still contradict what is there: it is gone, or it has changed.
 [checks]
-positive_data_acceptance.expected-statuses = ["2xx", "3xx", 401, 404, 409, 410, 412]
-negative_data_rejection.expected-statuses = [400, 401, 404, 405, 409, 410, 412, 413, 415]
+positive_data_acceptance.expected-statuses = ["2xx", "3xx", 401, 404, 409, 410, 412, 429]
+negative_data_rejection.expected-statuses = [
+    400, 401, 404, 405, 409, 410, 412, 413, 415, 429,
+]
 
 [[operations]]
 include-path-regex = "^/api/v1/incidents/"

@@ -174,6 +174,12 @@ class Resumed(_OfIntegration):
     """The account lets us work again."""
 
 
+class RefusedDeliveries(_OfIntegration):
+    """So many deliveries were not rightly signed, since that was last told: once a minute."""
+
+    deliveries: int
+
+
 class Healed(_OfIntegration):
     """A look at the account found this many incidents that no webhook had told of, and mended
     them; what changed comes as events of its own."""
@@ -214,6 +220,7 @@ DATA: dict[Type, Any] = {
     Type.DISABLED: OfSubscription,
     Type.ENABLED: OfSubscription,
     Type.UNSUBSCRIBED: OfSubscription,
+    Type.REFUSED: RefusedDeliveries,
     Type.HEALED: Healed,
     Type.STOPPED: Braked,
     Type.RELEASED: Released,
