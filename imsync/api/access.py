@@ -31,6 +31,7 @@ class Caller:
     name: str
     scope: Scope
     address: str  # "socket", or the other end's IP
+    until: Instant | None = None  # when their token expires, if it ever does
 
 
 CALLER: Final = web.RequestKey("caller", Caller)
@@ -163,7 +164,7 @@ def who(
                 "the token is none of this daemon's, or it has expired or been revoked",
                 hint="`im token list` on its host shows those there are",
             )
-        return Caller(f"token {token.name!r}", token.scope, address)
+        return Caller(f"token {token.name!r}", token.scope, address, token.expires_at)
     if straight and not tokens.any_made(conn):
         return Caller("loopback", Scope.ADMIN, address)
     raise Unauthenticated(

@@ -9,10 +9,12 @@ import orjson
 from aiohttp import web
 
 from imsync.api import shapes
+from imsync.api.access import CALLER
 from imsync.api.context import Context, context_of
 from imsync.api.feed import Stopped
 from imsync.api.headers import last_of
 from imsync.api.parameters import EventQuery, asked
+from imsync.core.fields import Instant
 from imsync.errors import Missed
 from imsync.store import events, incidents, integrations
 from imsync.store.database import Connection
@@ -50,7 +52,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     try:
         async with context.feed.watching():
             await response.prepare(request)
-            await _follow(context, response, start)
+            await _follow(context, response, start, until=request[CALLER].until)
     except Stopped:
         _let_go(request)
     except (ConnectionResetError, TimeoutError):
@@ -65,13 +67,19 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 
 async def _follow(
-    context: Context, response: web.StreamResponse, start: tuple[int, str | None, int | None]
+    context: Context,
+    response: web.StreamResponse,
+    start: tuple[int, str | None, int | None],
+    *,
+    until: Instant | None,
 ) -> None:
     """Send what comes. Ends with Stopped, or with TimeoutError or ConnectionResetError when the
-    client takes nothing more, or is gone."""
+    client takes nothing more, or is gone. Nothing is sent from the moment `until` on."""
     at, integration_id, incident_id = start
 
     async def send(text: bytes) -> None:
+        if until is not None and context.now() >= until:
+            raise Stopped
         async with asyncio.timeout(context.feed.patience):
             await response.write(text)
 

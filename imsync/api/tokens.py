@@ -32,6 +32,7 @@ async def create(request: web.Request) -> web.Response:
         expires_at=None if lasts is None else Instant(now + lasts * 1000),
         now=now,
     )
+    context.feed.end()  # who watched without a token, while there was none, shows one now
     shown: MadeToken = {**_shape(made, now), "token": secret}
     return shapes.answer(shown, status=201, headers={"Cache-Control": "no-store"})
 

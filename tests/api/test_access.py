@@ -15,7 +15,7 @@ from imsync.store.tokens import Scope
 from tests.api.test_manners import filled
 
 from .asking import Answer, Api, House
-from .test_events import watching
+from .test_events import EVENTS, watching
 
 TOKENS = "/api/v1/tokens"
 INCIDENTS = "/api/v1/incidents"
@@ -194,6 +194,25 @@ async def test_whoever_streams_with_a_token_stops_when_it_is_revoked(house: Hous
     async with watching(api, **bearing(token)) as stream:
         await api("DELETE", f"{TOKENS}/ci", **bearing(token))
         assert await stream.ended()
+
+
+async def test_a_stream_ends_with_its_token(house: House) -> None:
+    """What happens from then on is not told, nor even that nothing does."""
+    token = await made(house.api, expires_in_s=60)
+    house.feed.heartbeat = 0.01
+    async with watching(house.api, **bearing(token)) as stream:
+        assert set(await stream.block()) == {"", "id"}
+        house.clock.at += 60_000
+        assert await stream.ended()
+    (await house.api("GET", EVENTS, **bearing(token))).problem(401, "unauthenticated")
+
+
+async def test_who_watched_while_no_token_was_needed_has_to_show_one(house: House) -> None:
+    async with watching(house.api) as stream:
+        token = await made(house.api)
+        assert await stream.ended()
+    async with watching(house.api, **bearing(token)):
+        assert house.feed.count == 1
 
 
 # What browsers may not do for other sites.
