@@ -43,6 +43,12 @@ def ids(rng: Random) -> Callable[[str], str]:
     return lambda prefix: prefix + "".join(rng.choice(_ID_LETTERS) for _ in range(16))
 
 
+def outward() -> aiohttp.ClientSession:
+    """What everything that is asked of others goes through. It keeps no cookies: nobody here needs
+    any, and whoever answers could send them without end."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+
+
 def connecting(session: aiohttp.ClientSession, now: Callable[[], Instant]) -> Connects:
     """Makes connectors that share one HTTP session and one clock."""
 
@@ -77,7 +83,7 @@ async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> No
         stack.enter_context(lock.held(settings.database))
         db = await _database(settings.database)
         stack.push_async_callback(db.close)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        session = await stack.enter_async_context(outward())
         fleet = Fleet(
             db=db,
             connects=connecting(session, now),

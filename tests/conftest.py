@@ -5,10 +5,18 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from imsync.core.fields import Instant
 from imsync.store import schema
 from imsync.store.database import Database
+
+if wanted := os.environ.get("EXAMPLES"):  # of each property; fewer make an ordinary run quick
+    settings.register_profile("more", max_examples=int(wanted), deadline=None)
+    settings.load_profile("more")
+else:
+    settings.register_profile("quick", max_examples=50, deadline=None)
+    settings.load_profile("quick")
 
 
 class Clock:

@@ -243,7 +243,11 @@ async def test_the_base_url_may_be_written_down_in_any_usual_way(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://x", "https://", "https://me:secret@api.pagerduty.com", "https://[x"]
+    "url",
+    [
+        *("", "ftp://x", "https://", "https://me:secret@api.pagerduty.com", "https://[x"),
+        *("http://api.pagerduty.com", "http://127.0.0.1.example", "http://localhost.example"),
+    ],
 )
 async def test_what_is_no_base_url_is_refused(session: ClientSession, url: str) -> None:
     pd = pagerduty(session, base_url=url)
@@ -421,19 +425,22 @@ class Nowhere(AbstractResolver):
 
 
 @pytest.mark.parametrize(
-    ("host", "says"),
+    ("url", "says"),
     [
-        ("127.0.0.1:9", "no connection to PagerDuty: 127.0.0.1:9: Connection refused"),
-        ("nowhere.invalid", "no connection to PagerDuty: nowhere.invalid:80: nobody knows it"),
+        ("http://127.0.0.1:9", "no connection to PagerDuty: 127.0.0.1:9: Connection refused"),
+        (
+            "https://nowhere.invalid",
+            "no connection to PagerDuty: nowhere.invalid:443: nobody knows it",
+        ),
     ],
 )
 async def test_where_no_connection_came_about_and_why_is_told_to_people(
-    host: str, says: str
+    url: str, says: str
 ) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Nowhere())) as session:
         pd = PagerDuty(
             session=session,
-            base_url=f"http://{host}",
+            base_url=url,
             token="u+x",
             from_email=None,
             now=lambda: NOW,

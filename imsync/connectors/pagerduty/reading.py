@@ -16,6 +16,9 @@ from imsync.core.fields import Instant
 Object: TypeAlias = Mapping[str, object]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST: Final = 65_535
+"""Characters of a text: a note may have as many bytes, and nothing here is longer."""
+
 _KINDS: Final = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
 
 
@@ -60,9 +63,11 @@ def text_at(of: Object, key: str) -> str:
 
 def text_if_any(of: Object, key: str) -> str | None:
     found = of.get(key)
-    if found is None or isinstance(found, str):
-        return found
-    raise Unusable(f"{key} is {_kind(found)}, not text")
+    if found is not None and not isinstance(found, str):
+        raise Unusable(f"{key} is {_kind(found)}, not text")
+    if found is not None and len(found) > LONGEST:
+        raise Unusable(f"{key} is longer than {LONGEST} characters")
+    return found
 
 
 def moment_at(of: Object, key: str, *, offset: int) -> Instant:
@@ -89,7 +94,7 @@ def written(at: int) -> str:
 
 
 def dig(value: object, *path: str | int) -> str | None:
-    """The text at the end of a path that may not exist; None if it does not."""
+    """The text at the end of a path that may not exist; None if it does not, or is too long."""
     for step in path:
         if isinstance(value, dict) and isinstance(step, str):
             value = value.get(step)
@@ -97,7 +102,7 @@ def dig(value: object, *path: str | int) -> str | None:
             value = value[step]
         else:
             return None
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and 0 < len(value) <= LONGEST else None
 
 
 def _kind(value: object) -> str:

@@ -67,6 +67,7 @@ _LIMITED_APART: Final = {
     ("GET", "/oncalls"): Operation.ON_CALL,
 }
 """What has a lower limit of its own (PagerDuty's REST documentation, rate limits)."""
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _NO_WAY: Final = "check the base URL, and the way out of this network"
 _ITS_TROUBLE: Final = "PagerDuty itself has trouble: try again later"
 _NEVER_LEFT: Final = (
@@ -212,7 +213,7 @@ class Rest:
     def _safe(self, said: object) -> str:
         """What was said, on one short line; without the token, should anyone have echoed it."""
         _, key = credentials(self.token)
-        return " ".join(str(said).replace(key, "(the token)").split())[:500]
+        return " ".join(str(said).replace(key, "(the token)")[:10_000].split())[:500]
 
 
 def base(url: str) -> URL:
@@ -220,12 +221,14 @@ def base(url: str) -> URL:
     written = url.strip()
     try:
         root = URL(written if "://" in written else f"https://{written}")
-        usable = root.scheme in ("https", "http") and bool(root.host) and root.user is None
+        # In the clear only to a sandbox on this very host: the token goes along.
+        safe = root.scheme == "https" or (root.scheme == "http" and root.host in _LOOPBACK)
+        usable = safe and bool(root.host) and root.user is None
     except ValueError:
         usable = False
     if not usable:
         raise Unauthorized(
-            "the base URL is no address of an API",
+            "the base URL is no address of an API that a token may be sent to",
             hint="https://api.pagerduty.com, or https://api.eu.pagerduty.com in the EU",
         )
     return root.with_path(root.path.rstrip("/"))
@@ -278,10 +281,17 @@ def _complaint(answer: bytes) -> tuple[int, str]:
     number, details = error.get("code"), error.get("errors")
     said = [dig(error, "message") or ""]
     if isinstance(details, list):
-        said.extend(str(item) for item in details)
+        said.extend(_words(item) for item in details)
     elif details:
-        said.append(str(details))
+        said.append(_words(details))
     return number if type(number) is int else 0, ": ".join(filter(None, said))
+
+
+def _words(said: object) -> str:
+    try:
+        return str(said)
+    except RecursionError:  # JSON may be deeper than Python writes out
+        return "something very deep"
 
 
 async def _once(
