@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 from imsync.api import access, app
-from imsync.api.connections import Runner
+from imsync.api.connections import BACKLOG, Runner
 from imsync.api.context import Context
 from imsync.config import Settings
 from imsync.errors import UserError
@@ -27,9 +27,9 @@ async def listening(context: Context, settings: Settings) -> AsyncIterator[str]:
     await runner.setup()
     unix = _unix_socket(settings.socket, group=settings.socket_group)
     try:
-        await web.SockSite(runner, unix).start()
+        await web.SockSite(runner, unix, backlog=BACKLOG).start()
         host, port = settings.host_and_port
-        site = web.TCPSite(runner, host, port)
+        site = web.TCPSite(runner, host, port, backlog=BACKLOG)
         try:
             await site.start()
         except OSError as error:

@@ -27,6 +27,10 @@ MOST: Final = 500
 store, the database and what is asked of PagerDuty, they fit into the 1,024 files that a process may
 usually have open."""
 
+BACKLOG: Final = 64
+"""Connections that are taken at one go. What they ask is known a few goes later: if more came until
+then than there is room for, the newest would make room for each other."""
+
 _HEADERS: Final = 64
 """Headers of a request, of 8 KiB each at most: they are held until all have arrived."""
 
