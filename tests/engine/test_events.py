@@ -308,6 +308,13 @@ async def test_the_brake_is_told_of_when_it_is_pulled_and_when_it_is_let_go(town
     assert await kinds(town, before) == ["drift.released"]
 
 
+async def test_deliveries_that_were_refused_are_counted(town: Town) -> None:
+    await hooks.have_it_disabled(town)
+    await town.counted()
+    told = dict(await happened(town))["delivery.refused"]
+    assert told == {"incident": None, "integration": "prod-pd", "deliveries": 1}
+
+
 async def test_drift_that_was_mended_is_counted(town: Town) -> None:
     before = await start(town)
     await town.act(title="There")
