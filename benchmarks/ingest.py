@@ -23,7 +23,7 @@ import aiohttp
 import orjson
 
 from imsync.sandbox.deliveries import sign
-from imsync.store import inbox
+from imsync.store import inbox, integrations
 from imsync.store.database import Database
 from tests.town import Town, town_of
 
@@ -68,7 +68,7 @@ async def deliver(town: Town, folder: str, name: str, count: int) -> Load:
     """Let another process deliver so many events about the town's incidents."""
     path = Path(folder) / f"{name}.json"
     path.write_bytes(orjson.dumps([body.decode() for body in await bodies(town, name, count)]))
-    (secret,) = await town.db.read(secrets)
+    (secret,) = await town.db.read(integrations.secrets, "int_test")
     loader = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.ingest", "--load"),
         *(town.webhook_url, secret, str(path)),
@@ -148,10 +148,6 @@ async def load(url: str, secret: str, waiting: list[bytes]) -> None:
 
 
 # What they read.
-
-
-def secrets(conn: Any) -> list[str]:
-    return [row[0] for row in conn.execute("SELECT secret FROM webhook_secrets")]
 
 
 def of_incidents(conn: Any) -> list[bytes]:

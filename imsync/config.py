@@ -18,7 +18,10 @@ from imsync.errors import UserError, did_you_mean
 
 PREFIX: Final = "IMSYNC_"
 
-_OTHERS: Final = frozenset({"IMSYNC_CONFIG", "IMSYNC_URL", "IMSYNC_TOKEN", "IMSYNC_AS"})
+_SECRET: Final = frozenset({"IMSYNC_KEY"})
+"""Read by store/keys.py: what is a secret is in no settings, which are shown and quoted."""
+
+_OTHERS: Final = _SECRET | {"IMSYNC_CONFIG", "IMSYNC_URL", "IMSYNC_TOKEN", "IMSYNC_AS"}
 """IMSYNC_* variables that are not settings of the daemon: where they are, and `im`'s own."""
 
 
@@ -54,6 +57,10 @@ class Settings(BaseSettings):
         None, description="a group whose members may use the unix socket too"
     )
     database: Path = Key(default_factory=default_database, description="the SQLite database file")
+    key_file: Path | None = Key(
+        None,
+        description="the file of the key that seals tokens and secrets (the database's, + .key)",
+    )
     public_url: str | None = Key(
         None, description="how PagerDuty reaches this daemon, through the reverse proxy"
     )
@@ -97,11 +104,11 @@ class Settings(BaseSettings):
             raise ValueError("give a web address, for example https://incidents.example.com")
         return value.rstrip("/") if value else None
 
-    @field_validator("socket", "database")
+    @field_validator("socket", "database", "key_file")
     @classmethod
-    def _may_be_at_home(cls, value: Path) -> Path:
+    def _may_be_at_home(cls, value: Path | None) -> Path | None:
         try:
-            return value.expanduser()
+            return value and value.expanduser()
         except RuntimeError:
             raise ValueError("nobody has that home folder; give the whole path") from None
 
@@ -178,7 +185,7 @@ def file_of(path: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 def variables_of(environ: Mapping[str, str]) -> list[str]:
     """The variables that set something, as they are spelled there."""
-    return sorted(name for name in environ if name.upper() in _variables() - _OTHERS)
+    return sorted(name for name in environ if name.upper() in _variables() - _OTHERS | _SECRET)
 
 
 def _first_of_the_usual(environ: Mapping[str, str]) -> Path | None:

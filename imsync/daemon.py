@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -24,9 +24,10 @@ from imsync.core.offset import Offset
 from imsync.engine.fleet import Connects, Fleet
 from imsync.engine.keeping import Keeping
 from imsync.errors import UserError
-from imsync.store import lock
+from imsync.store import forgetting, keys, lock
 from imsync.store.database import Database, DatabaseError
 from imsync.store.integrations import Integration
+from imsync.store.sealing import Column
 from imsync.trial import Trial
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,9 @@ def connecting(session: aiohttp.ClientSession, now: Callable[[], Instant]) -> Co
     return make
 
 
-async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> None:
+async def serve(
+    settings: Settings, source: keys.Source, *, sandbox: bool, stop: asyncio.Event
+) -> None:
     """Run the daemon until `stop` is set; then let what is in hand finish.
 
     Raises UserError where a person can put it right, and what a loop failed with.
@@ -81,7 +84,8 @@ async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> No
     async with AsyncExitStack() as stack:
         listening.private_folder(settings.database.parent)
         stack.enter_context(lock.held(settings.database))
-        db = await _database(settings.database)
+        with _usable(settings.database):
+            db = await Database.open(settings.database, source)
         stack.push_async_callback(db.close)
         session = await stack.enter_async_context(outward())
         fleet = Fleet(
@@ -120,12 +124,14 @@ async def serve(settings: Settings, *, sandbox: bool, stop: asyncio.Event) -> No
         log.info("stopping")
 
 
-async def _database(path: Path) -> Database:
+@contextmanager
+def _usable(database: Path) -> Iterator[None]:
+    """What a database fails with inside is for a person to put right."""
     try:
-        return await Database.open(path)
+        yield
     except (DatabaseError, OSError) as error:
         raise UserError(
-            f"cannot use the database {path}: {error}",
+            f"cannot use the database {database}: {error}",
             hint="set `database` to another path, or put a good copy in its place",
         ) from error
 
@@ -157,24 +163,49 @@ def _say(settings: Settings, context: Context) -> None:
 @click.option("--config", "path", type=click.Path(path_type=Path), help="The settings' file.")
 @click.option("--sandbox", is_flag=True, help="Also start a PagerDuty sandbox, set up with it.")
 @click.option("--check", is_flag=True, help="Validate the settings, and exit.")
+@click.option(
+    "--forget-secrets", is_flag=True, help="Forget what was sealed with a lost key, and exit."
+)
 @click.version_option(__version__, prog_name="imsyncd")
-async def command(path: Path | None, sandbox: bool, check: bool) -> None:
+async def command(path: Path | None, sandbox: bool, check: bool, forget_secrets: bool) -> None:
     """Keep incidents in step between this host's platform and PagerDuty, both ways.
 
     Example: imsyncd --sandbox
     """
     settings = config.load(path, os.environ)
+    source = keys.of(
+        settings.database, file=settings.key_file, variable=os.environ.get(keys.VARIABLE)
+    )
     if check:
+        source.read()
         print("the settings are good")
         file = config.file_of(path, os.environ)
         sources = [str(file) if file else "no file", *config.variables_of(os.environ)]
         print(f"they come from {', '.join(sources)}, and the defaults")
         return
+    if forget_secrets:
+        _forget_secrets(settings.database, source)
+        return
     logs.set_up(settings.log_level, settings.log_format)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await serve(settings, sandbox=sandbox, stop=stop)
+    await serve(settings, source, sandbox=sandbox, stop=stop)
+
+
+def _forget_secrets(database: Path, source: keys.Source) -> None:
+    """Say what was forgotten, a line each, and what gives it anew."""
+    with lock.held(database), _usable(database):
+        forgotten = forgetting.forget(database, source, now=wall_clock())
+    if not forgotten:
+        print("nothing is forgotten: every token and signing secret can be read")
+    for one in forgotten:
+        anew = {
+            Column.TOKEN: f"im integration configure {one.slug} --token-file FILE",
+            Column.SECRET: f"im integration webhook rotate {one.slug}",
+        }
+        what = forgetting.SETTING[one.column]
+        print(f"forgot a {what} of {one.slug}: `{anew[one.column]}` gives it one")
 
 
 def main() -> None:

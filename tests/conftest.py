@@ -10,6 +10,7 @@ from hypothesis import settings
 from imsync.core.fields import Instant
 from imsync.store import schema
 from imsync.store.database import Database
+from imsync.store.sealing import Keyed
 
 if wanted := os.environ.get("EXAMPLES"):  # of each property; fewer make an ordinary run quick
     settings.register_profile("more", max_examples=int(wanted), deadline=None)
@@ -49,7 +50,7 @@ def clock() -> Clock:
 @pytest.fixture
 def conn() -> Iterator[sqlite3.Connection]:
     """A database in memory, with the schema of now."""
-    conn = sqlite3.connect(":memory:", isolation_level=None)
+    conn = sqlite3.connect(":memory:", isolation_level=None, factory=Keyed)
     conn.row_factory = sqlite3.Row
     conn.execute("PRAGMA foreign_keys = ON")
     schema.upgrade(conn)

@@ -14,6 +14,7 @@ from imsync.api import (
     events,
     incidents,
     integrations,
+    key,
     links,
     maps,
     oncall,
@@ -26,7 +27,14 @@ from imsync.api import (
     webhooks,
 )
 from imsync.api.answers.conflicts import ToldConflict
-from imsync.api.answers.daemon import Backup, DaemonStatus, Health, Kept, SignatureProof
+from imsync.api.answers.daemon import (
+    Backup,
+    DaemonStatus,
+    Health,
+    Kept,
+    RotatedKey,
+    SignatureProof,
+)
 from imsync.api.answers.drift import Drift
 from imsync.api.answers.incidents import Explanation, Incident, TimelineEntry
 from imsync.api.answers.integrations import (
@@ -199,6 +207,7 @@ ROUTES: Final = (
     delete("/tokens/{id}", tokens.revoke, Token),
 
     post("/backup", backup.make, {201: Backup}, takes=NewBackup, fails=(Clash,)),
+    post("/key/rotate", key.rotate, {200: RotatedKey}, fails=(Clash,)),
 
     post("/webhooks/{integration_id}", webhooks.receive, {202: Kept}, raw=True, open=True,
          asks=None, heeds=(SIGNATURE, DELIVERY), fails=(BadSignature, HeldOff, Overloaded)),

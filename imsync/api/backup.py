@@ -17,7 +17,8 @@ from imsync.store import backup
 async def make(request: web.Request) -> web.Response:
     """Copy the database to a new file on the daemon's host; over the unix socket only.
 
-    The copy holds tokens and secrets: no program from elsewhere says where they are written.
+    Its tokens and secrets are sealed, and the key is not in it. Still, no program from elsewhere
+    says where it is written.
     """
     context, body = context_of(request), await read(request, NewBackup)
     path = Path(body.path)
@@ -28,6 +29,12 @@ async def make(request: web.Request) -> web.Response:
             "a backup is made over the unix socket only",
             hint="`im backup FILE` on the daemon's host",
         )
-    size = await asyncio.to_thread(backup.copy, context.database, path)
-    made: Backup = {"path": str(path), "bytes": size, "at": shapes.time(context.now())}
+    copy = await asyncio.to_thread(backup.copy, context.database, path)
+    made: Backup = {
+        "path": str(path),
+        "bytes": copy.bytes,
+        "at": shapes.time(context.now()),
+        "keys": copy.keys,
+        "key_place": context.db.key_place,
+    }
     return shapes.answer(made, status=201)

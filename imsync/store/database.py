@@ -18,7 +18,9 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar, cast
 
 import aiosqlite
 
-from imsync.store import schema
+from imsync.errors import UserError
+from imsync.store import keys, schema, sealed, sealing
+from imsync.store.sealing import Keyed, Keyring
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,9 +46,16 @@ class Database:
     that fails is undone alone, and only its caller hears of it. Nobody waits for company.
     """
 
-    def __init__(self, writer: aiosqlite.Connection, reader: aiosqlite.Connection | None) -> None:
+    def __init__(
+        self,
+        writer: aiosqlite.Connection,
+        reader: aiosqlite.Connection | None,
+        source: keys.Source | None = None,
+    ) -> None:
         self._writer = writer
         self._reader = reader or writer
+        self._source = source or keys.Nowhere()
+        self._rotating = asyncio.Lock()
         self._queue: list[tuple[Callable[[Connection], Any], asyncio.Future[Any]]] = []
         self._work = asyncio.Event()
         self._closing = False
@@ -55,23 +64,25 @@ class Database:
         self._commits = asyncio.create_task(self._commit_in_groups(), name="database")
 
     @classmethod
-    async def open(cls, path: Path | str) -> Self:
+    async def open(cls, path: Path | str, source: keys.Source | None = None) -> Self:
         """Open the database, making it or bringing its schema up to date.
 
-        `:memory:` has one connection for everything. Raises schema.TooNew, and DatabaseError
-        for a file that is damaged.
+        `source`: where its keys are, beside it unless said otherwise. `:memory:` has one
+        connection for everything, and a key of its own. Raises DatabaseError for a file that is
+        damaged, schema.TooNew, sealed.SecretsLocked, keys.BadKey.
         """
-        if str(path) != ":memory:":
+        in_memory = str(path) == ":memory:"
+        source = source or (keys.Nowhere() if in_memory else keys.KeyFile(keys.beside(Path(path))))
+        if not in_memory:
             await asyncio.to_thread(Path(path).touch, mode=0o600)
         writer = await _connect(path, writing=True)
         try:
-            await _on_thread(writer, schema.check)
-            await _on_thread(writer, schema.upgrade)
-            reader = None if str(path) == ":memory:" else await _connect(path, writing=False)
+            ring = await _on_thread(writer, _prepare, source)
+            reader = None if in_memory else await _connect(path, writing=False, ring=ring)
         except BaseException:
             await writer.close()
             raise
-        return cls(writer, reader)
+        return cls(writer, reader, source)
 
     async def run(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -99,6 +110,30 @@ class Database:
                 conn.execute("ROLLBACK")
 
         return await _on_thread(self._reader, transaction)
+
+    @property
+    def key_place(self) -> str:
+        """Where its keys are: the file's path, or the variable's name."""
+        return self._source.place
+
+    async def rotate_key(self) -> sealed.Rotated:
+        """Seal every secret with a new key. Raises UserError where it cannot be kept.
+
+        At every moment the file has each key that something is sealed with: the old one leaves
+        it when that is on the disk; after a crash, at the next start.
+        """
+        async with self._rotating:
+            done = await self.run(sealed.rotate, self._source)
+            needed = await self.read(sealed.needed)
+            try:
+                await asyncio.to_thread(self._source.write, needed)
+            except UserError as error:
+                raise UserError(
+                    f"all is sealed with the key {done.key} now, and the old one is still there:"
+                    f" {error}",
+                    hint="it goes with the next start",
+                ) from None
+        return done
 
     async def written(self, since: int) -> int:
         """How many commits have written something, once there are more than `since`."""
@@ -181,8 +216,27 @@ def _in_one_commit(
     return outcomes, conn.total_changes != before
 
 
-async def _connect(path: Path | str, *, writing: bool) -> aiosqlite.Connection:
-    conn = await aiosqlite.connect(path, isolation_level=None)
+def _prepare(conn: Connection, source: keys.Source) -> Keyring:
+    """Check it, have it up to date, and its secrets sealed; the keys that they are sealed with.
+
+    What stood plain is sealed, and its traces are gone, before the schema says that nothing is
+    left: whatever comes between, the next start does it again.
+    """
+    schema.check(conn)
+    before = schema.version(conn)
+    if not 0 < before < sealed.SINCE:
+        schema.upgrade(conn)
+    ring, had_plain = sealed.unlock(conn, source)
+    if had_plain or 0 < before < sealed.SINCE:
+        sealed.scrub(conn)
+        schema.upgrade(conn)
+    return ring
+
+
+async def _connect(
+    path: Path | str, *, writing: bool, ring: Keyring | None = None
+) -> aiosqlite.Connection:
+    conn = await aiosqlite.connect(path, isolation_level=None, factory=Keyed)
     pragmas = ["foreign_keys = ON", f"busy_timeout = {_PATIENCE}"]
     if writing:
         pragmas += [
@@ -195,6 +249,8 @@ async def _connect(path: Path | str, *, writing: bool) -> aiosqlite.Connection:
 
     def prepare(conn: Connection) -> None:
         conn.row_factory = sqlite3.Row
+        if ring is not None:
+            sealing.give(conn, ring)
         for pragma in pragmas:
             conn.execute(f"PRAGMA {pragma}")
 

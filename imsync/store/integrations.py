@@ -10,6 +10,7 @@ from imsync.core.merge import Direction, Rule, Strategy
 from imsync.errors import Clash, NotFound, did_you_mean
 from imsync.store import events
 from imsync.store.database import Connection
+from imsync.store.sealing import Column, keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def create(
         "integration_type": integration_type,
         "created_at": now,
         "updated_at": now,
+        "token": _sealed(conn, id_, settings["token"]),
     }
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
@@ -106,12 +108,12 @@ def change(
     if unknown := settings.keys() - CHANGEABLE:
         raise KeyError(f"not changeable: {', '.join(sorted(unknown))}")
     before = get(conn, id_)
+    values = {**settings, "now": now, "id": id_}
+    if "token" in settings:
+        values["token"] = _sealed(conn, id_, settings["token"])
     sets = "".join(f"{name} = :{name}, " for name in settings)
     try:
-        conn.execute(
-            f"UPDATE integrations SET {sets}updated_at = :now WHERE id = :id",
-            {**settings, "now": now, "id": id_},
-        )
+        conn.execute(f"UPDATE integrations SET {sets}updated_at = :now WHERE id = :id", values)
     except IntegrityError:
         raise _taken(settings["slug"]) from None
     after = get(conn, id_)
@@ -134,7 +136,8 @@ def delete(conn: Connection, id_: str, *, now: Instant, by: str | None = None) -
 
 
 def every(conn: Connection) -> list[Integration]:
-    return [_integration(row) for row in conn.execute("SELECT * FROM integrations ORDER BY slug")]
+    rows = conn.execute("SELECT * FROM integrations ORDER BY slug")
+    return [_integration(conn, row) for row in rows]
 
 
 def get(conn: Connection, id_: str) -> Integration:
@@ -142,7 +145,7 @@ def get(conn: Connection, id_: str) -> Integration:
     row = conn.execute("SELECT * FROM integrations WHERE id = ?", (id_,)).fetchone()
     if row is None:
         raise NotFound(f"there is no integration {id_!r}", hint="see `im integration list`")
-    return _integration(row)
+    return _integration(conn, row)
 
 
 def named(conn: Connection, name: str) -> Integration:
@@ -255,7 +258,8 @@ def secrets(conn: Connection, id_: str) -> list[str]:
         "SELECT secret FROM webhook_secrets WHERE integration_id = ? ORDER BY created_at DESC",
         (id_,),
     )
-    return [row["secret"] for row in rows]
+    ring = keyring(conn)
+    return [ring.open(row["secret"], Column.SECRET, id_) for row in rows]
 
 
 def set_secret(
@@ -267,7 +271,7 @@ def set_secret(
     conn.execute("DELETE FROM webhook_secrets WHERE integration_id = ?", (id_,))
     conn.execute(
         "INSERT INTO webhook_secrets (integration_id, secret, created_at) VALUES (?, ?, ?)",
-        (id_, secret, now),
+        (id_, keyring(conn).seal(secret, Column.SECRET, id_), now),
     )
 
 
@@ -278,7 +282,7 @@ def add_secret(
     conn.execute(
         "INSERT INTO webhook_secrets (integration_id, secret, created_at, subscription_id)"
         " VALUES (?, ?, ?, ?)",
-        (id_, secret, now, subscription_id),
+        (id_, keyring(conn).seal(secret, Column.SECRET, id_), now, subscription_id),
     )
 
 
@@ -364,8 +368,14 @@ def strict_rules(conn: Connection, field: Field) -> dict[str, Rule]:
     return {row["slug"]: Rule(Side(row["owner"]), row["priority"], True) for row in rows}
 
 
-def _integration(row: Row) -> Integration:
+def _sealed(conn: Connection, id_: str, token: object) -> str | None:
+    return None if token is None else keyring(conn).seal(str(token), Column.TOKEN, id_)
+
+
+def _integration(conn: Connection, row: Row) -> Integration:
     values = {name: row[name] for name in Integration.__slots__}
+    if values["token"] is not None:
+        values["token"] = keyring(conn).open(values["token"], Column.TOKEN, values["id"])
     values["sync_direction"] = Direction(row["sync_direction"])
     values["conflict_strategy"] = Strategy(row["conflict_strategy"])
     for name in ("sync_escalations", "sync_notes", "enabled"):

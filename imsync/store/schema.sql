@@ -11,7 +11,7 @@ CREATE TABLE integrations (
     integration_type   TEXT    NOT NULL,
     organization_id    TEXT,
     base_url           TEXT    NOT NULL,
-    token              TEXT,
+    token              TEXT, -- sealed: store/sealing.py
     from_email         TEXT,
     default_service    TEXT,
     sync_direction     TEXT    NOT NULL
@@ -43,7 +43,7 @@ CREATE TABLE integrations (
 -- Several at once while one is being rotated.
 CREATE TABLE webhook_secrets (
     integration_id  TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
-    secret          TEXT    NOT NULL CHECK (secret <> ''),
+    secret          TEXT    NOT NULL CHECK (secret <> ''), -- sealed
     created_at      INTEGER NOT NULL,
     subscription_id TEXT, -- which signs with it; NULL: given by hand
     expires_at      INTEGER, -- when it goes, if it is to go

@@ -7,7 +7,7 @@ import pytest
 from imsync.core.fields import Field
 from imsync.core.merge import Strategy
 from imsync.core.schedule import LONGEST_WAIT
-from imsync.store import events
+from imsync.store import events, integrations
 from tests.town import Town, town_of
 
 from .asking import Api, House, signed
@@ -415,7 +415,7 @@ LETTER = {
 
 
 async def an_inbound_letter(town: Town) -> dict[str, Any]:
-    (secret,) = await town.db.read(_secrets)
+    (secret,) = await town.db.read(integrations.secrets, "int_test")
     body = event("incident.acknowledged", [1, 2])
     answer = await asks(town)(
         "POST",
@@ -446,10 +446,6 @@ async def the_letter(town: Town) -> dict[str, Any]:
     assert set(letter["error"]) == {"code", "message"}
     found: dict[str, Any] = letter
     return found
-
-
-def _secrets(conn: Any) -> list[str]:
-    return [row["secret"] for row in conn.execute("SELECT secret FROM webhook_secrets")]
 
 
 async def test_an_inbound_letter_holds_the_body_and_is_tried_again(town: Town) -> None:
@@ -503,7 +499,7 @@ async def test_a_letter_that_is_not_there_is_not_found(api: Api, id_: str) -> No
 
 
 async def test_the_letters_have_pages(town: Town) -> None:
-    (secret,) = await town.db.read(_secrets)
+    (secret,) = await town.db.read(integrations.secrets, "int_test")
     for number in range(3):
         body = b"junk %d" % number
         signature = signed(body, secret)

@@ -6,6 +6,7 @@ import pytest
 
 from imsync.api.app import ROUTES
 from imsync.api.parameters import Listing
+from imsync.store import integrations
 from tests.town import Town
 
 from .asking import Api, signed
@@ -126,9 +127,7 @@ async def test_what_takes_one_value_takes_no_two(api: Api) -> None:
 
 async def test_a_delivery_is_never_refused_for_its_address(town: Town) -> None:
     """A 4xx would lose it for good: a proxy may have put whatever it likes there."""
-    secret = (
-        await town.db.read(lambda c: c.execute("SELECT secret FROM webhook_secrets").fetchone())
-    )[0]
+    (secret,) = await town.db.read(integrations.secrets, "int_test")
     body = b'{"event": {"id": "1", "event_type": "pagey.ping"}}'
     path = "/api/v1/webhooks/int_test?tenant=acme&limit=x"
     for type_ in ("application/json", "text/plain"):

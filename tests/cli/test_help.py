@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import sys
@@ -62,7 +63,8 @@ async def test_every_example_is_taken_and_none_loads_anything_slow(
         typed += [[*shlex.split(line)[1:], *asks] for line in examples(command)]
     running = await asyncio.create_subprocess_exec(
         sys.executable, "-c", RUN_ALL,
-        env={"IMSYNC_SOCKET": str(daemon.socket)}, cwd=folder,
+        env={"IMSYNC_SOCKET": str(daemon.socket), "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=folder,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip

@@ -21,6 +21,7 @@ from imsync.engine.limiter import Limiter
 from imsync.engine.outbound import Outbound
 from imsync.store import integrations, schema
 from imsync.store.database import Connection, Database
+from imsync.store.sealing import Keyed
 from tests.histories.elsewhere import Elsewhere
 from tests.histories.road import Road
 
@@ -97,7 +98,7 @@ def database() -> Here:
     """An empty database: one that was given back, or a new one."""
     if _SPARE:
         return Here(_SPARE.pop())
-    conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
+    conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512, factory=Keyed)
     schema.upgrade(conn)
     conn.row_factory = sqlite3.Row
     conn.execute("PRAGMA foreign_keys = ON")

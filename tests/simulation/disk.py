@@ -18,6 +18,7 @@ import aiosqlite
 
 from imsync.store import schema
 from imsync.store.database import Connection, Database
+from imsync.store.sealing import Keyed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -104,7 +105,7 @@ class SimulatedDatabase(Database):
         return await super().run(marked)
 
 
-class Kept(sqlite3.Connection):
+class Kept(Keyed):
     """A connection that numbers its history."""
 
     count: Callable[[], int]

@@ -5,6 +5,7 @@ import sqlite3
 from imsync.core.fields import Edit, Field, Instant
 from imsync.engine.configure import DEFAULTS
 from imsync.store import incidents
+from imsync.store.sealing import Column, keyring
 
 NOW = Instant(1_000)
 
@@ -20,7 +21,7 @@ def an_integration(conn: sqlite3.Connection, id_: str = "int_1", slug: str = "pr
         "slug": slug,
         "name": slug,
         "base_url": "https://api.pagerduty.com",
-        "token": "u+secret",
+        "token": keyring(conn).seal("u+secret", Column.TOKEN, id_),
         "default_service": "PSERVICE",
     }
     marks = ", ".join(f":{name}" for name in values)

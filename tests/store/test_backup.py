@@ -15,10 +15,10 @@ from tests.store.rows import some_incidents
 async def test_a_copy_is_of_one_moment_and_opens_as_a_database(tmp_path: Path) -> None:
     db, copy = await Database.open(tmp_path / "im.db"), tmp_path / "copy.db"
     await db.run(some_incidents, 3)
-    size = backup.copy(tmp_path / "im.db", copy)
+    made = backup.copy(tmp_path / "im.db", copy)
     await db.run(some_incidents, 1)
     await db.close()
-    assert (copy.stat().st_size, copy.stat().st_mode & 0o777) == (size, 0o600)
+    assert (copy.stat().st_size, copy.stat().st_mode & 0o777) == (made.bytes, 0o600)
     assert sorted(one.name for one in tmp_path.glob("copy*")) == ["copy.db"], "one file"
     restored = await Database.open(copy)
     found = await restored.read(incidents.page, limit=9)

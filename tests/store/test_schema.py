@@ -7,6 +7,7 @@ import pytest
 
 from imsync.core.fields import Field, Instant
 from imsync.store import integrations, links, outbox, schema
+from imsync.store.sealing import Keyed
 from tests.store.rows import an_integration, some_incidents
 
 NOW = Instant(1_000)
@@ -40,7 +41,7 @@ def test_migrations_one_by_one_equal_the_schema_from_scratch() -> None:
 
 def at_version(number: int) -> sqlite3.Connection:
     """A database as an imsync of then left it, and as the daemon opens it."""
-    conn = sqlite3.connect(":memory:", isolation_level=None)
+    conn = sqlite3.connect(":memory:", isolation_level=None, factory=Keyed)
     conn.row_factory = sqlite3.Row
     conn.execute("PRAGMA foreign_keys = ON")
     for version, script in schema.migrations()[:number]:

@@ -6,6 +6,7 @@ from typing import Self
 
 from imsync import daemon
 from imsync.store.database import Connection, Database
+from imsync.store.keys import Source
 
 ROOM = int(sys.argv[1])
 
@@ -17,8 +18,8 @@ def cramp(conn: Connection) -> None:
 
 class Cramped(Database):
     @classmethod
-    async def open(cls, path: Path | str) -> Self:
-        db = await super().open(path)
+    async def open(cls, path: Path | str, source: Source | None = None) -> Self:
+        db = await super().open(path, source)
         await db.run(cramp)
         return db
 

@@ -98,6 +98,9 @@ def test_every_command_does_what_it_says_and_answers_json(world: World) -> None:
     assert "im" in do("completion", "bash")["script"]
     assert do("backup", str(world.folder / "copy.db"))["bytes"] > 0
     do.refused(1, "backup", str(world.folder / "copy.db"))
+    rotated = do("key rotate")
+    assert rotated["key"] != rotated["old_key"]
+    assert do("key rotate")["old_key"] == rotated["key"]
     api_tokens(do, world)
     assert do.typed == leaves(im) - {"watch"}, "which does not end by itself: test_watch"
 

@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from imsync.store.keys import KeyFile, beside
+from imsync.store.sealed import held
+from imsync.store.sealing import Keyring
+
 Json = dict[str, Any]
 BIN = Path(sys.executable).parent
 PATIENCE = 30.0
@@ -227,10 +231,8 @@ class World:
         database = self.folder / "data" / "im.db"
         if not database.exists():
             return []
+        ring = Keyring(KeyFile(beside(database)).read())
         conn = sqlite3.connect(database)
-        rows = conn.execute(
-            "SELECT token FROM integrations UNION SELECT secret FROM webhook_secrets"
-        )
-        kept = [row[0] for row in rows if row[0]]
+        kept = [one.opened(ring) for one in held(conn)]
         conn.close()
         return [*kept, *filter(None, [self.webhook_secret, self.sandbox.get("token")])]

@@ -57,8 +57,24 @@ class SignatureProof(TypedDict):
 
 
 class Backup(TypedDict):
-    """A copy of the database, on the daemon's host. It holds tokens and secrets."""
+    """A copy of the database, on the daemon's host.
+
+    `keys`: the ids of those that its tokens and secrets are sealed with. They are not in it, but
+    at `key_place`: a file, or a variable.
+    """
 
     path: str
     bytes: int
+    at: str
+    keys: list[str]
+    key_place: str
+
+
+class RotatedKey(TypedDict):
+    """By its id. Copies of the database that were made before need the `old_key`."""
+
+    key: str
+    old_key: str
+    key_place: str
+    sealed: int
     at: str

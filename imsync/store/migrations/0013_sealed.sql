@@ -1,0 +1,3 @@
+-- Tokens and signing secrets are sealed from here on (store/sealing.py), by the daemon, which has
+-- the key, before it comes to this number. Nothing else changes: an older imsync, which would send
+-- a sealed token as it stands, knows by the number that this database is not for it.
