@@ -84,6 +84,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         listening.private_folder(settings.database.parent)
         stack.enter_context(lock.held(settings.database))
+        is_new = not source.read()
         with _usable(settings.database):
             db = await Database.open(settings.database, source)
         stack.push_async_callback(db.close)
@@ -119,6 +120,8 @@ async def serve(
             await trial.set_up(db, fleet, new_id=context.new_id, listen=context.listen)
             context.sandbox = trial.describe
         await fleet.start()
+        if is_new:
+            log.info("made the key %s: keep a copy of it elsewhere", source.place)
         _say(settings, context)
         await _until(stop, fleet, Keeping(db, now, settings.retention))
         log.info("stopping")
@@ -176,8 +179,8 @@ async def command(path: Path | None, sandbox: bool, check: bool, forget_secrets:
     source = keys.of(
         settings.database, file=settings.key_file, variable=os.environ.get(keys.VARIABLE)
     )
+    source.read()  # one that cannot be used is a bad setting, whatever is to be done
     if check:
-        source.read()
         print("the settings are good")
         file = config.file_of(path, os.environ)
         sources = [str(file) if file else "no file", *config.variables_of(os.environ)]

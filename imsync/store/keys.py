@@ -55,7 +55,7 @@ class KeyFile:
     def read(self) -> list[Key]:
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise BadKey(f"cannot read {self._name}: {error.strerror}") from None

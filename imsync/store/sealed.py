@@ -88,8 +88,6 @@ def unlock(conn: sqlite3.Connection, source: Source) -> tuple[Keyring, bool]:
             raise _locked(found, keys, source)
         keys = [Key.new()]
         source.write(keys)  # on the disk before anything is sealed with it
-        if isinstance(source, KeyFile):
-            log.info("made the key %s: keep a copy of %s elsewhere", keys[0].id, source.place)
     ring = Keyring(keys)
     if locked := stuck(found, ring):
         raise _locked(locked, keys, source)

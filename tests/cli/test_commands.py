@@ -301,3 +301,29 @@ async def test_a_mistake_is_told_before_anybody_is_asked(
     assert said in err
     assert "--help`" in err.splitlines()[-1]
     assert daemon.heard == []
+
+
+async def test_what_a_backup_needs_is_said_beside_it(
+    daemon: FakeDaemon, im: Im, capsys: Capture
+) -> None:
+    made = {"path": "/b/im.db", "bytes": 9, "at": "now", "keys": ["0f1e"], "key_place": "/d/im.key"}
+    daemon.answers_with("POST /backup", made)
+    assert await im("backup", "/b/im.db") == 0
+    out, said = capsys.readouterr()
+    assert "0f1e" in out
+    assert "(0f1e) is not in it: keep a copy of /d/im.key elsewhere" in said
+    daemon.answers_with("POST /backup", {**made, "keys": []})
+    assert await im("backup", "/b/im.db") == 0
+    assert capsys.readouterr().err == "", "there are none in it"
+
+
+async def test_which_key_the_backups_of_before_need_is_said_when_it_changes(
+    daemon: FakeDaemon, im: Im, capsys: Capture
+) -> None:
+    told = {"key": "new1", "old_key": "old1", "key_place": "/d/im.key", "sealed": 3, "at": "now"}
+    daemon.answers_with("POST /key/rotate", told)
+    assert await im("key", "rotate") == 0
+    out, said = capsys.readouterr()
+    assert all(word in out for word in ("new1", "old1", "/d/im.key", "3"))
+    assert "copy of /d/im.key as it is now" in said
+    assert "need the key old1" in said

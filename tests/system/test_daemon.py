@@ -26,7 +26,7 @@ def test_what_it_makes_is_its_owners_alone(world: World) -> None:
     world.start()
     assert mode(world.folder / "run" / "im.sock") == 0o600
     assert mode(world.folder / "data") == 0o700
-    for name in ("im.db", "im.db-wal", "im.db-shm", "im.db.lock"):
+    for name in ("im.db", "im.db-wal", "im.db-shm", "im.db.lock", "im.db.key"):
         assert mode(world.folder / "data" / name) == 0o600, name
 
 

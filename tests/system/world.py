@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from imsync.store.keys import KeyFile, beside
+from imsync.store import keys
 from imsync.store.sealed import held
 from imsync.store.sealing import Keyring
 
@@ -231,7 +231,9 @@ class World:
         database = self.folder / "data" / "im.db"
         if not database.exists():
             return []
-        ring = Keyring(KeyFile(beside(database)).read())
+        variable, file = (self.environment.get(f"IMSYNC_KEY{end}") for end in ("", "_FILE"))
+        source = keys.of(database, file=Path(file) if file else None, variable=variable)
+        ring = Keyring(source.read())
         conn = sqlite3.connect(database)
         kept = [one.opened(ring) for one in held(conn)]
         conn.close()
