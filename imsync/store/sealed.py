@@ -84,7 +84,7 @@ def unlock(conn: sqlite3.Connection, source: Source) -> tuple[Keyring, bool]:
     """
     found, keys = held(conn), source.read()
     if not keys:
-        if any(one.key for one in found):
+        if any(one.key is not None for one in found):
             raise _locked(found, keys, source)
         keys = [Key.new()]
         source.write(keys)  # on the disk before anything is sealed with it
@@ -154,10 +154,11 @@ def transaction(conn: sqlite3.Connection) -> Iterator[None]:
     conn.execute("BEGIN IMMEDIATE")
     try:
         yield
+        conn.execute("COMMIT")
     except BaseException:
-        conn.execute("ROLLBACK")
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
         raise
-    conn.execute("COMMIT")
 
 
 # When the key changes.

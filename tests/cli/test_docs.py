@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import sys
@@ -68,7 +69,8 @@ async def test_it_is_taken_as_it_is_shown(page: Path, daemon: FakeDaemon, folder
     assert unknown == []
     running = await asyncio.create_subprocess_exec(
         sys.executable, "-c", RUN_ALL,
-        env={"IMSYNC_SOCKET": str(daemon.socket)}, cwd=folder,
+        env={"IMSYNC_SOCKET": str(daemon.socket), "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=folder,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip

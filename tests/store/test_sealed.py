@@ -218,6 +218,16 @@ async def test_what_was_moved_or_altered_in_the_database_is_refused(
         await Database.open(path)
 
 
+async def test_nor_is_a_key_made_for_what_no_key_has_sealed(path: Path, file: KeyFile) -> None:
+    await made(path)
+    file.path.unlink()
+    by_hand(path, "DELETE FROM webhook_secrets")
+    by_hand(path, "UPDATE integrations SET token = 'sealed1:!' WHERE id = 'int_1'")
+    with pytest.raises(SecretsLocked, match="they were altered"):
+        await Database.open(path)
+    assert not file.path.exists()
+
+
 async def test_what_was_altered_under_a_running_daemon_is_no_token(
     path: Path, opens: Opens
 ) -> None:

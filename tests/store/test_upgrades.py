@@ -181,6 +181,11 @@ def plain_in(folder: Path) -> set[str]:
     return {one for one in PLAIN if one.encode() in bits}
 
 
+def test_the_schema_that_has_none_is_that_of_the_migration_which_says_so() -> None:
+    folder = Path(schema.__file__).with_name("migrations")
+    assert [int(one.name[:4]) for one in folder.glob("*_sealed.sql")] == [sealed.SINCE]
+
+
 @pytest.mark.parametrize("version", range(1, sealed.SINCE))
 async def test_of_the_secrets_that_stood_plain_no_trace_is_left(
     tmp_path: Path, version: int
