@@ -15,6 +15,7 @@ import aiohttp
 import asyncclick as click
 
 from imsync import __version__, config, listening, logs
+from imsync.api.caller import of_this_process
 from imsync.api.context import Context
 from imsync.config import Settings
 from imsync.connectors import connect
@@ -25,6 +26,7 @@ from imsync.engine.fleet import Connects, Fleet
 from imsync.engine.keeping import Keeping
 from imsync.errors import UserError
 from imsync.store import forgetting, keys, lock
+from imsync.store.audit import Action
 from imsync.store.database import Database, DatabaseError
 from imsync.store.integrations import Integration
 from imsync.store.sealing import Column
@@ -199,7 +201,8 @@ async def command(path: Path | None, sandbox: bool, check: bool, forget_secrets:
 def _forget_secrets(database: Path, source: keys.Source) -> None:
     """Say what was forgotten, a line each, and what gives it anew."""
     with lock.held(database), _usable(database):
-        forgotten = forgetting.forget(database, source, now=wall_clock())
+        asking = of_this_process(Action.FORGOTTEN)
+        forgotten = forgetting.forget(database, source, now=wall_clock(), asking=asking)
     if not forgotten:
         print("nothing is forgotten: every token and signing secret can be read")
     for one in forgotten:

@@ -6,35 +6,23 @@ browser does for another site is refused whoever asks: loopback is no proof of a
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from imsync.api.caller import CALLER, Caller, address_of, asking_of
 from imsync.api.context import context_of
 from imsync.api.route import Route
 from imsync.core.fields import Instant
 from imsync.errors import Forbidden, ForeignSite, Unauthenticated, WrongHost, WrongType
-from imsync.store import tokens
+from imsync.store import audit, tokens
+from imsync.store.audit import Action, Change, Told
 from imsync.store.database import Connection
 from imsync.store.tokens import Scope
 
 _PROXIES: Final = ("forwarded", "via", "x-real-ip")
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: by which way they came in, or by which token; and what they may do."""
-
-    name: str
-    scope: Scope
-    address: str  # "socket", or the other end's IP
-    until: Instant | None = None  # when their token expires, if it ever does
-
-
-CALLER: Final = web.RequestKey("caller", Caller)
 
 
 def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -42,7 +30,9 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
 
     async def serve(request: web.Request) -> web.StreamResponse:
         if not route.open:
-            request[CALLER] = await _admitted(request, needs=route.needs)
+            caller = request[CALLER] = await _admitted(request)
+            if not caller.scope.covers(route.needs):
+                raise await _forbidden(request, caller, route)
             if route.changes:
                 must_be_json(request)
         return await route.serve(request)
@@ -50,34 +40,34 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
     return serve
 
 
-async def _admitted(request: web.Request, *, needs: Scope) -> Caller:
-    """Raises WrongHost, ForeignSite, Unauthenticated, Forbidden."""
+async def _admitted(request: web.Request) -> Caller:
+    """Raises WrongHost, ForeignSite, Unauthenticated."""
     address = address_of(request)
     if address == "socket":
-        return Caller("socket", Scope.ADMIN, address)
+        return Caller("socket", None, Scope.ADMIN, address)
     context = context_of(request)
     must_be_meant(request, public_url=context.public_url)
     must_be_ours(request, public_url=context.public_url)
     straight = is_loopback(address) and not is_forwarded(request)
-    caller = await context.db.read(
+    return await context.db.read(
         who, address, shown=_shown(request), straight=straight, now=context.now()
     )
-    if not caller.scope.covers(needs):
-        raise Forbidden(
-            f"{caller.name} may {caller.scope}; this needs the scope {needs}",
-            hint=f"`im token create --name NAME --scope {needs}` makes one that may",
-        )
-    return caller
 
 
-def address_of(request: web.Request) -> str:
-    """The other end of the connection: its IP, or `socket` for the unix socket."""
-    transport = request.transport
-    ours = transport.get_extra_info("sockname") if transport else None
-    if isinstance(ours, str | bytes):
-        return "socket"
-    theirs = transport.get_extra_info("peername") if transport else None
-    return str(theirs[0]) if isinstance(theirs, tuple) else "unknown"
+async def _forbidden(request: web.Request, caller: Caller, route: Route) -> Forbidden:
+    """What its token is not for; the audit trail is told."""
+    context, needs = context_of(request), route.needs
+    told = Told(
+        f"{route.method} {route.url}",
+        None,
+        {"scope": Change(None, caller.scope), "needs": Change(None, needs)},
+    )
+    asking = await asking_of(request, Action.REFUSED)
+    await context.db.run(audit.refused, asking, told, now=context.now())
+    return Forbidden(
+        f"{caller.actor} may {caller.scope}; this needs the scope {needs}",
+        hint=f"`im token create --name NAME --scope {needs}` makes one that may",
+    )
 
 
 def is_loopback(address: str) -> bool:
@@ -164,9 +154,9 @@ def who(
                 "the token is none of this daemon's, or it has expired or been revoked",
                 hint="`im token list` on its host shows those there are",
             )
-        return Caller(f"token {token.name!r}", token.scope, address, token.expires_at)
+        return Caller(f"token {token.name}", token.id, token.scope, address, token.expires_at)
     if straight and not tokens.any_made(conn):
-        return Caller("loopback", Scope.ADMIN, address)
+        return Caller("loopback", None, Scope.ADMIN, address)
     raise Unauthenticated(
         "a token is needed: `Authorization: Bearer TOKEN`",
         hint="`im token create --name NAME` on the daemon's host makes one",

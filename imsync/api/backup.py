@@ -1,17 +1,19 @@
 """/backup: a copy of the database, made by the daemon, which alone opens it."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
 
 from imsync.api import shapes
-from imsync.api.access import CALLER
 from imsync.api.answers.daemon import Backup
 from imsync.api.bodies import NewBackup, read
+from imsync.api.caller import CALLER, asking_of
 from imsync.api.context import context_of
-from imsync.errors import Forbidden, UserError
-from imsync.store import backup
+from imsync.errors import Forbidden, ImsyncError, UserError
+from imsync.store import audit, backup
+from imsync.store.audit import Action, Change, Changes, Told
 
 
 async def make(request: web.Request) -> web.Response:
@@ -29,7 +31,7 @@ async def make(request: web.Request) -> web.Response:
             "a backup is made over the unix socket only",
             hint="`im backup FILE` on the daemon's host",
         )
-    copy = await asyncio.to_thread(backup.copy, context.database, path)
+    copy = await _copied(request, path)
     made: Backup = {
         "path": str(path),
         "bytes": copy.bytes,
@@ -38,3 +40,21 @@ async def make(request: web.Request) -> web.Response:
         "key_place": context.db.key_place,
     }
     return shapes.answer(made, status=201)
+
+
+async def _copied(request: web.Request, path: Path) -> backup.Copy:
+    """Make the copy. The audit trail is told before: no copy is made that it misses."""
+    context, begun = context_of(request), await asking_of(request)
+
+    async def tell(action: Action, changes: Changes) -> None:
+        asking, told = replace(begun, action=action), Told(str(path), None, changes)
+        await context.db.run(audit.append, asking, told, now=context.now())
+
+    await tell(Action.BACKUP_BEGUN, {})
+    try:
+        copy = await asyncio.to_thread(backup.copy, context.database, path)
+    except ImsyncError as error:
+        await tell(Action.BACKUP_FAILED, {"because": Change(None, str(error))})
+        raise
+    await tell(Action.BACKUP_MADE, {"bytes": Change(None, copy.bytes)})
+    return copy

@@ -15,7 +15,7 @@ from imsync.engine import explain, review
 from imsync.engine.account import needs
 from imsync.engine.explain import Told
 from imsync.errors import UserError
-from imsync.store import conflicts, incidents, integrations
+from imsync.store import audit, conflicts, incidents, integrations
 from imsync.store.conflicts import Conflict
 from imsync.store.database import Connection
 
@@ -49,18 +49,36 @@ async def resolve(request: web.Request) -> web.Response:
         raise UserError("give either `use` or `value`", hint="use: platform, or external")
     if body.use is None:
         await _look_up(request, body.value)
-    return await _answered(request, review.resolve, use=body.use, value=body.value)
+    return await _answered(request, review.resolve, _told_closed, use=body.use, value=body.value)
 
 
 async def ignore(request: web.Request) -> web.Response:
     """Let both sides of a pending conflict keep what they have."""
-    return await _answered(request, review.ignore)
+    return await _answered(request, review.ignore, _told_closed)
 
 
 async def restore(request: web.Request) -> web.Response:
     """Bring back what lost in a conflict, as a fresh edit on both sides: `use`, if both did."""
     body = await read(request, Loser) if request.can_read_body else Loser()
-    return await _answered(request, review.restore, use=body.use)
+
+    def told(found: Told) -> audit.Told:
+        lost = body.use or found.conflict.losers[0]
+        return _told(found, {f"{lost} value": audit.Change("lost", "restored")})
+
+    return await _answered(request, review.restore, told, use=body.use)
+
+
+def _told_closed(found: Told) -> audit.Told:
+    conflict = found.conflict
+    winner = conflict.winner or ("another value" if conflict.status == "resolved" else None)
+    changes = {"status": audit.Change("pending", conflict.status)}
+    return _told(found, changes | ({"winner": audit.Change(None, winner)} if winner else {}))
+
+
+def _told(found: Told, changes: audit.Changes) -> audit.Told:
+    conflict = found.conflict
+    name = f"{incidents.public_id(conflict.incident_id)} {conflict.field}"
+    return audit.Told(conflicts.public_id(conflict.id), name, changes)
 
 
 async def _look_up(request: web.Request, value: str | None) -> None:
@@ -73,7 +91,10 @@ async def _look_up(request: web.Request, value: str | None) -> None:
 
 
 async def _answered(
-    request: web.Request, answer: Callable[..., Conflict], **how: Any
+    request: web.Request,
+    answer: Callable[..., Conflict],
+    audited: Callable[[Told], audit.Told],
+    **how: Any,
 ) -> web.Response:
     """Carry out a person's answer; the conflict as it is now."""
     context, number = context_of(request), conflicts.number_of(request.match_info["id"])
@@ -83,7 +104,7 @@ async def _answered(
     def work(conn: Connection) -> Told:
         return explain.tell(conn, answer(conn, number, by=by, now=now, **how), now=now)
 
-    changed = await plans.change(request, conflict.integration, work)
+    changed = await plans.change(request, conflict.integration, work, audited)
     return changed.answer(shapes.told(changed.result))
 
 

@@ -2,12 +2,13 @@
 
 from aiohttp import web
 
-from imsync.api import shapes
+from imsync.api import audit, shapes
 from imsync.api.answers.drift import Drift
 from imsync.api.bodies import DriftAnswer, read
 from imsync.api.context import context_of
 from imsync.errors import Clash
 from imsync.store import drift, integrations
+from imsync.store.audit import Change, Told
 from imsync.store.database import Connection
 from imsync.store.drift import Brake
 from imsync.store.integrations import Integration
@@ -32,6 +33,9 @@ async def look(request: web.Request) -> web.Response:
             f"{integration.slug} is not at work: it is disabled, or has no token",
             hint=f"see `im integration get {integration.slug}`",
         )
+    changes = {"accept": Change(None, True)} if body.accept else {}
+    told = Told(integration.id, integration.slug, changes)
+    await audit.recorded(request, lambda _: None, lambda _: told)
     crew.drift.ask_for_sweep(accept=body.accept)
     return shapes.answer(await _shape(request), status=202)
 

@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 
 from imsync.api import shapes
-from imsync.api.access import CALLER
+from imsync.api.caller import CALLER
 from imsync.api.context import Context, context_of
 from imsync.api.feed import Stopped
 from imsync.api.headers import last_of

@@ -24,6 +24,14 @@ FROM: Final = Header(
     "who makes the edit: an e-mail (RFC 9110 §10.1.2)",
     {"type": "string", "format": "email", "maxLength": 254},
 )
+REQUEST_ID: Final = Header(
+    "X-Request-Id",
+    "what the request is called elsewhere, a proxy's logs say; the audit trail keeps it",
+    {"type": "string"},
+)
+BY: Final = (FROM, REQUEST_ID)
+"""What the audit trail keeps of what somebody says of themselves."""
+
 IF_MATCH: Final = Header(
     "If-Match",
     "make the edit only to the version with this ETag (RFC 9110 §13.1.1)",

@@ -6,10 +6,11 @@ from typing import Any
 from aiohttp import web
 from pydantic import SecretStr
 
-from imsync.api import plans, shapes
+from imsync.api import audit, plans, shapes
 from imsync.api.answers.integrations import Integration as Shape
 from imsync.api.answers.integrations import Link
 from imsync.api.bodies import IntegrationChanges, NewIntegration, given, read
+from imsync.api.caller import asking_of
 from imsync.api.context import Context, context_of
 from imsync.api.headers import actor_of
 from imsync.api.parameters import cursor_of, limit_of
@@ -19,6 +20,7 @@ from imsync.engine.carry_out import view
 from imsync.engine.status import sync_status
 from imsync.errors import UserError
 from imsync.store import dead_letters, integrations, links, outbox
+from imsync.store.audit import SECRET, Change, Told
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 
@@ -28,14 +30,20 @@ _MAY_BE_EMPTY = ("organization_id", "from_email", "default_service")
 async def create(request: web.Request) -> web.Response:
     """Configure a new integration, and set it to work."""
     context, body = context_of(request), await read(request, NewIntegration)
-    made = await context.db.run(
-        configure.create,
-        context.new_id("int_"),
-        _settings(body),
-        integration_type=body.integration_type,
-        webhook_secret=_secret(body),
-        now=context.now(),
-        by=actor_of(request),
+    id_, settings, secret = context.new_id("int_"), _settings(body), _secret(body)
+    now, by = context.now(), actor_of(request)
+    made = await audit.recorded(
+        request,
+        lambda conn: configure.create(
+            conn,
+            id_,
+            settings,
+            integration_type=body.integration_type,
+            webhook_secret=secret,
+            now=now,
+            by=by,
+        ),
+        lambda made: _told_made(made, has_secret=secret is not None),
     )
     await context.fleet.refresh(made.id)
     return shapes.answer(await _shape(context, made), status=201)
@@ -105,12 +113,26 @@ async def delete(request: web.Request) -> web.Response:
     # Its loops first: none is to find it gone in the middle of a step.
     await context.fleet.dismiss(integration.id)
     if integration.token is not None:
-        await installing.uninstall(context.fleet.assemble(integration).account)
-    id_ = await context.db.run(
-        configure.delete, integration.id, now=context.now(), by=actor_of(request)
+        account, asking = context.fleet.assemble(integration).account, await asking_of(request)
+        await installing.uninstall(account, asking)
+    now, by = context.now(), actor_of(request)
+    id_ = await audit.recorded(
+        request,
+        lambda conn: configure.delete(conn, integration.id, now=now, by=by),
+        lambda id_: Told(id_, integration.slug, {"name": Change(integration.name, None)}),
     )
     await context.fleet.refresh(id_)
     return web.Response(status=204)
+
+
+def _told_made(made: Integration, *, has_secret: bool) -> Told:
+    settings = {name: getattr(made, name) for name in sorted(integrations.CHANGEABLE - {"token"})}
+    changes = {name: Change(None, now) for name, now in settings.items() if now is not None}
+    if made.token is not None:
+        changes["token"] = SECRET
+    if has_secret:
+        changes["webhook_secret"] = SECRET
+    return Told(made.id, made.slug, changes)
 
 
 async def test(request: web.Request) -> web.Response:

@@ -11,6 +11,7 @@ from imsync.engine import by_hand
 from imsync.engine.carry_out import view
 from imsync.errors import Clash, UserError
 from imsync.store import incidents, integrations, links, outbox
+from imsync.store.audit import Change, Told
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 
@@ -33,7 +34,7 @@ async def add(request: web.Request) -> web.Response:
         current = integrations.get(conn, integration.id)
         return shape(conn, by_hand.link(conn, number, current, snapshot, by=by, now=now).id)
 
-    changed = await plans.change(request, integration.id, work)
+    changed = await plans.change(request, integration.id, work, _told_made)
     return changed.answer(changed.result, status=201)
 
 
@@ -46,8 +47,18 @@ async def remove(request: web.Request) -> web.Response:
         integration = integrations.named(conn, name)
         return shape(conn, by_hand.unlink(conn, number, integration, by=by, now=now).id)
 
-    changed = await plans.change(request, name, work)
+    changed = await plans.change(request, name, work, _told_undone)
     return changed.answer(changed.result)
+
+
+def _told_made(link: Link) -> Told:
+    where = f"link/{link['integration']}"
+    return Told(link["incident"], link["integration"], {where: Change(None, link["external_id"])})
+
+
+def _told_undone(link: Link) -> Told:
+    where = f"link/{link['integration']}"
+    return Told(link["incident"], link["integration"], {where: Change(link["external_id"], None)})
 
 
 # Units of work.

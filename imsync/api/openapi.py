@@ -170,7 +170,7 @@ def _names(route: Route) -> list[Json]:
 def _headers(route: Route) -> list[Json]:
     return [
         {"name": one.name, "in": "header", "description": one.says, "schema": one.schema}
-        for one in route.heeds
+        for one in route.headers
     ]
 
 
@@ -185,7 +185,7 @@ def _answers(route: Route, schemas: Schemas) -> dict[str, Json]:
         if route.tagged:
             answer["headers"] = {"ETag": {"required": True, "schema": {"type": "string"}}}
         found[str(status)] = answer
-    if any(header.name == "If-None-Match" for header in route.heeds):
+    if any(header.name == "If-None-Match" for header in route.headers):
         found["304"] = {"description": TITLE[304]}
     return found
 

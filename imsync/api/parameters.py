@@ -1,17 +1,19 @@
 """What an address says: query parameters, validated by models, and the names in paths."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, get_origin
 
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from imsync.api.refusing import refusal
 from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Field as Synced
-from imsync.core.fields import Severity, Status
+from imsync.core.fields import Instant, Severity, Status
 from imsync.engine.forecast import PlanChanged
 from imsync.errors import Clash, ImsyncError, NotFound, UserError, did_you_mean
+from imsync.store.audit import NOUNS, Action
 
 Q = TypeVar("Q", bound="Query")
 
@@ -34,6 +36,25 @@ def _given_out(value: object) -> object:
     return value
 
 
+def _moment(value: object) -> int:
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise ValueError("give a time with its zone, as 2026-11-03T12:00:00Z")
+    return round(at.timestamp() * 1000)
+
+
+def _action(value: str) -> str:
+    if value not in (*NOUNS, *Action):
+        noun = value.partition(".")[0]
+        near = [one for one in Action if noun == one.partition(".")[0]] or NOUNS
+        meant = f"{did_you_mean(value, near)} there are: {', '.join(near)}".strip()
+        raise ValueError(f"nothing is called so; {meant}")
+    return value
+
+
 Number = Annotated[int, BeforeValidator(_digits)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Cursor = Annotated[
@@ -47,6 +68,14 @@ IntegrationName = Annotated[
 
 
 Line = Annotated[str, Field(min_length=1)]
+Moment = Annotated[
+    Instant,
+    BeforeValidator(_moment, json_schema_input_type=str),
+    Field(json_schema_extra={"type": "string", "format": "date-time"}),
+]
+AuditAction = Annotated[
+    str, AfterValidator(_action), Field(json_schema_extra={"enum": [*NOUNS, *Action]})
+]
 
 
 class Query(BaseModel):
@@ -87,6 +116,20 @@ class EventQuery(Query):
     fails = (NotFound, Clash)
     integration: IntegrationName | None = None
     incident: str | None = Field(default=None, description="an incident's id")
+
+
+class AuditQuery(Listing):
+    since: Moment | None = Field(default=None, description="the first moment (RFC 3339)")
+    until: Moment | None = Field(default=None, description="the first moment after (RFC 3339)")
+    actor: Line | None = Field(
+        default=None, description="who did it, by name or id, or who they said they were"
+    )
+    action: list[AuditAction] = Field(
+        default=[], description="any of these: a whole action, or only its noun"
+    )
+    subject: Line | None = Field(
+        default=None, description="what it was done to, by its id or by its name then"
+    )
 
 
 class OncallQuery(Query):

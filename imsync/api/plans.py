@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from aiohttp import web
 
 from imsync.api import shapes
+from imsync.api.caller import asking_of
 from imsync.api.context import Context, context_of
 from imsync.api.parameters import ChangeQuery, asked
 from imsync.core.fields import Instant
@@ -15,7 +16,8 @@ from imsync.engine import forecast
 from imsync.engine.account import Need
 from imsync.engine.foreseen import Forecast
 from imsync.errors import ExternalError
-from imsync.store import integrations
+from imsync.store import audit, integrations
+from imsync.store.audit import Told
 from imsync.store.database import Connection
 
 T = TypeVar("T")
@@ -49,22 +51,34 @@ class Changed(Generic[T]):
         return shapes.answer(told, status=status)
 
 
-async def change(request: web.Request, name: str, work: Callable[[Connection], T]) -> Changed[T]:
+async def change(
+    request: web.Request,
+    name: str,
+    work: Callable[[Connection], T],
+    told: Callable[[T], Told] | None = None,
+) -> Changed[T]:
     """Make a change to an integration's rules as the query asks: at all, and as it was shown.
 
+    `told`: what the audit trail says of it; else which settings of the integration changed.
     Raises UserError, and PlanChanged when it would lead to something else than `plan`.
     """
     context, query = context_of(request), asked(request, ChangeQuery)
+    asking, now = await asking_of(request), context.now()
+
+    def audited(conn: Connection) -> T:
+        if told is None:
+            return audit.configured(conn, work, name, asking=asking, now=now)
+        return audit.recorded(conn, work, told, asking=asking, now=now)
 
     async def made() -> tuple[T, Forecast]:
         return await context.db.run(
             forecast.change,
             name,
-            work,
+            audited,
             dry_run=query.dry_run,
             expected=query.plan,
             shown=context.plans,
-            now=context.now(),
+            now=now,
         )
 
     result, found = await made()

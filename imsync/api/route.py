@@ -12,7 +12,7 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic import BaseModel
 
-from imsync.api.headers import Header
+from imsync.api.headers import BY, FROM, Header, actor_of
 from imsync.api.parameters import ASKED, PATHS, PathName, Query, read_query
 from imsync.errors import (
     Forbidden,
@@ -23,6 +23,7 @@ from imsync.errors import (
     WrongHost,
     WrongType,
 )
+from imsync.store.audit import Action
 from imsync.store.tokens import Scope
 
 BASE: Final = "/api/v1"
@@ -39,6 +40,9 @@ class Route:
     that is taken as it is. `open`: to everybody. `scope`: what it needs, if neither reading nor
     administration. `tagged`: good answers carry an ETag. `fails`: what it can be
     refused with beside what its parameters, headers and body bring along.
+
+    What may change something says what line of the audit trail tells of it, `audits`, or
+    else why none does, `unaudited`.
     """
 
     method: str
@@ -51,11 +55,17 @@ class Route:
     raw: bool = False
     open: bool = False
     scope: Scope | None = None
+    audits: Action | None = None
+    unaudited: str = ""
     heeds: tuple[Header, ...] = ()
     tagged: bool = False
     streams: bool = False
     fails: tuple[type[ImsyncError], ...] = ()
     base: str = BASE
+
+    def __post_init__(self) -> None:
+        if (self.audits is not None) + bool(self.unaudited) != self.changes:
+            raise ValueError(f"{self.method} {self.path}: what does the audit trail say of it?")
 
     @property
     def url(self) -> str:
@@ -70,6 +80,11 @@ class Route:
     def needs(self) -> Scope:
         """What a token has to be good for."""
         return self.scope or (Scope.ADMIN if self.changes else Scope.READ)
+
+    @property
+    def headers(self) -> tuple[Header, ...]:
+        """Those it heeds; what it audits it asks who they say they are."""
+        return (*self.heeds, *BY) if self.audits else self.heeds
 
     @property
     def partial(self) -> bool:
@@ -91,7 +106,7 @@ class Route:
         """All that it can be refused with on purpose."""
         found: set[type[ImsyncError]] = {UserError, *self.fails}
         found.update(*(name.fails for name in self.names.values()))
-        found.update(*(header.fails for header in self.heeds))
+        found.update(*(header.fails for header in self.headers))
         if self.asks is not None:
             found.update(self.asks.fails)
         if not self.open:
@@ -105,6 +120,8 @@ class Route:
         request[ROUTE] = self
         if self.asks is not None:
             request[ASKED] = read_query(request, self.asks)
+        if FROM in self.headers:
+            actor_of(request)  # nobody who cannot be is told of
         return await self.handler(request)
 
 

@@ -1,10 +1,11 @@
 """/tokens: who may speak to the API over TCP."""
 
+from dataclasses import replace
 from typing import cast
 
 from aiohttp import web
 
-from imsync.api import shapes
+from imsync.api import audit, shapes
 from imsync.api.answers.tokens import MadeToken
 from imsync.api.answers.tokens import Token as Shape
 from imsync.api.bodies import NewToken, read
@@ -13,6 +14,7 @@ from imsync.api.parameters import cursor_of, limit_of
 from imsync.core.fields import Instant
 from imsync.errors import UserError
 from imsync.store import tokens
+from imsync.store.audit import Change, Told
 from imsync.store.tokens import Token
 
 
@@ -23,14 +25,13 @@ async def create(request: web.Request) -> web.Response:
     if not (name and name.isascii() and name.isprintable()):
         raise UserError(f"name {body.name!r} is not printable ASCII", hint='for example "ci"')
     lasts = body.expires_in_s
-    made = await context.db.run(
-        tokens.create,
-        context.new_id("tok_"),
-        secret,
-        name=name,
-        scope=body.scope,
-        expires_at=None if lasts is None else Instant(now + lasts * 1000),
-        now=now,
+    id_, end = context.new_id("tok_"), None if lasts is None else Instant(now + lasts * 1000)
+    made = await audit.recorded(
+        request,
+        lambda conn: tokens.create(
+            conn, id_, secret, name=name, scope=body.scope, expires_at=end, now=now
+        ),
+        _told_made,
     )
     context.feed.end()  # who watched without a token, while there was none, shows one now
     shown: MadeToken = {**_shape(made, now), "token": secret}
@@ -50,9 +51,24 @@ async def revoke(request: web.Request) -> web.Response:
     """Let a token be good for nothing from now on; what streams with it is ended."""
     context = context_of(request)
     now = context.now()
-    gone = await context.db.run(tokens.revoke, request.match_info["id"], now=now)
+    gone = await audit.recorded(
+        request,
+        lambda conn: tokens.revoke(conn, request.match_info["id"], now=now),
+        lambda gone: _told_gone(gone, now),
+    )
     context.feed.end()
     return shapes.answer(_shape(gone, now))
+
+
+def _told_made(token: Token) -> Told:
+    end = shapes.time(token.expires_at) or "never"
+    changes = {"scope": Change(None, token.scope), "expires_at": Change(None, end)}
+    return Told(token.id, token.name, changes)
+
+
+def _told_gone(token: Token, now: Instant) -> Told:
+    before = replace(token, revoked_at=None).state(now)
+    return Told(token.id, token.name, {"state": Change(before, token.state(now))})
 
 
 def _shape(token: Token, now: Instant) -> Shape:

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from imsync.api import shapes
 from imsync.api.bodies import Installation, read
+from imsync.api.caller import asking_of
 from imsync.api.context import context_of
 from imsync.api.crews import crew_of
 from imsync.core import lag
@@ -24,7 +25,8 @@ async def install(request: web.Request) -> web.Response:
     body = await _asked(request)
     integration, crew = await crew_of(request)
     root = _root(request, integration, body.public_url)
-    done = await installing.install(crew.account, addresses.address(root, integration.id))
+    url, asking = addresses.address(root, integration.id), await asking_of(request)
+    done = await installing.install(crew.account, url, asking)
     return await _done(request, crew, done, show_secret=body.show_secret)
 
 
@@ -35,7 +37,7 @@ async def rotate(request: web.Request) -> web.Response:
     url = None
     if body.public_url is not None:
         url = addresses.address(_root(request, integration, body.public_url), integration.id)
-    done = await installing.rotate(crew.account, url)
+    done = await installing.rotate(crew.account, url, await asking_of(request))
     return await _done(request, crew, done, show_secret=body.show_secret)
 
 
@@ -73,7 +75,7 @@ async def enable(request: web.Request) -> web.Response:
     """Let it deliver again, and sweep for what it has missed. Answers it as it now is."""
     integration, crew = await crew_of(request)
     account = crew.account
-    if await subscription.mend(account):
+    if await subscription.mend(account, await asking_of(request)):
         crew.drift.bell.ring()
     known = await account.db.read(subscriptions.get, account.id)
     if known.state in (State.NONE, State.DELETED):

@@ -7,7 +7,8 @@ from typing import Final
 
 from aiohttp import web
 
-from imsync.api import access, bodies, shapes
+from imsync.api import bodies, shapes
+from imsync.api.caller import address_of
 from imsync.api.context import Context, context_of
 from imsync.api.headers import DELIVERY, SIGNATURE
 from imsync.api.strangers import LIMIT, NOBODY
@@ -112,7 +113,7 @@ async def _body(request: web.Request) -> bytes:
 
 def _turned_away(request: web.Request, meant: Integration | None, reason: str) -> BadSignature:
     """Counted, told of in the log, and with not a word of what was sent."""
-    context, peer = context_of(request), access.address_of(request)
+    context, peer = context_of(request), address_of(request)
     context.refusals.count(meant.id if meant else NOBODY)
     hint = "is the signing secret the one of this subscription?"
     if context.strangers.knocked(peer, now=context.now()):

@@ -105,12 +105,12 @@ def _configured(data: Json) -> str:
     old, new = data.get("old"), data.get("new")
     if old is None and new is None:
         return f"{cell(data.get('setting'))} is another"
-    was = f" (was {_setting(old)})" if old is not None else ""
-    return f"{cell(data.get('setting'))}: {_setting(new)}{was}"
+    was = f" (was {setting(old)})" if old is not None else ""
+    return f"{cell(data.get('setting'))}: {setting(new)}{was}"
 
 
-def _setting(value: object) -> str:
-    """A setting as people set it: a rule's and a map's parts as they are typed."""
+def setting(value: object) -> str:
+    """The value of a setting as people set it: a rule's and a map's parts as they are typed."""
     match value:
         case {"owner": owner, "priority": priority, "strict": strict}:
             return f"{cell(owner)}, priority {cell(priority)}{', strict' if strict else ''}"

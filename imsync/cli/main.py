@@ -13,6 +13,7 @@ from asyncclick.exceptions import NoArgsIsHelpError
 
 from imsync import __version__
 from imsync.cli import (
+    audit,
     backup,
     completion,
     conflict,
@@ -126,6 +127,7 @@ im = group(
             [token.create, token.list_tokens, token.revoke],
         ),
         group("key", "What tokens and secrets are sealed with.", [key.rotate]),
+        audit.audit,
         link.link,
         link.unlink,
         watch.watch,

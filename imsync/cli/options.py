@@ -1,5 +1,6 @@
 """How commands are declared: the options all of them take, and the words some choose from."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec
@@ -114,7 +115,28 @@ class File(click.ParamType[str]):
         return [CompletionItem(incomplete, type="file")]
 
 
-NAME, FILE = Name(), File()
+_SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+class Duration(click.ParamType[int]):
+    """A number and a unit, in seconds: 90d."""
+
+    name = "duration"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"([1-9][0-9]{0,6})([mhdw])", value.strip().lower())
+        if not found:
+            self.fail(
+                f"{value!r} is no duration: give minutes, hours, days or weeks, as 90d.", param, ctx
+            )
+        return int(found[1]) * _SECONDS[found[2]]
+
+
+NAME, FILE, DURATION = Name(), File(), Duration()
 
 
 class Everywhere(click.Option):

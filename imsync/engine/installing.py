@@ -8,7 +8,7 @@ it by its address, makes another, and deletes it.
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from imsync.connectors.base import Subscription
@@ -17,7 +17,8 @@ from imsync.engine import subscription
 from imsync.engine.account import Account
 from imsync.engine.subscription import leading_here
 from imsync.errors import NotFound, Refused, Unauthorized, Unknown
-from imsync.store import integrations, subscriptions
+from imsync.store import audit, integrations, subscriptions
+from imsync.store.audit import SECRET, Action, Asking, Change, Changes, Told
 from imsync.store.database import Connection
 from imsync.store.subscriptions import State
 
@@ -38,22 +39,22 @@ class Installed:
     secret: str | None = field(default=None, repr=False)
 
 
-async def install(account: Account, url: str) -> Installed:
+async def install(account: Account, url: str, asking: Asking | None = None) -> Installed:
     """Let one subscription lead to `url`, whose secret we have. Twice is once.
 
     One made by hand, to that address and with its secret given by hand, is left as it is:
     its scope is somebody's choice. Not when deliveries are refused: then it is another's
-    secret. Raises ExternalError.
+    secret. `asking`: who has it done, if anybody. Raises ExternalError.
     """
     ours = await _listed(account)
     known = await account.db.read(usable, account.id, ours, url)
     if known is None:
-        return await _make(account, url, replacing=ours)
-    await account.db.run(keep_known, account.id, known, url, ours, now=account.now())
+        return await _make(account, url, asking, replacing=ours)
+    await account.db.run(keep_known, account.id, known, url, ours, asking, now=account.now())
     detail = f"{known.id} leads here already"
     if known.active:
         detail += ": nothing is changed"
-    elif await subscription.enable(account, known):
+    elif await subscription.enable(account, known, asking):
         detail += "; it was disabled, and is enabled again"
     else:
         detail += "; it is disabled, and could not be enabled"
@@ -62,11 +63,12 @@ async def install(account: Account, url: str) -> Installed:
     return Installed(known.id, url, False, detail)
 
 
-async def rotate(account: Account, url: str | None) -> Installed:
+async def rotate(account: Account, url: str | None, asking: Asking | None = None) -> Installed:
     """Put a new subscription, and so a new secret, in the place of the present one.
 
     Both secrets are good until the old one is deleted, and for `subscription.GRACE` after.
-    `url` None: where the present one leads. Raises NotFound where there is none, ExternalError.
+    `url` None: where the present one leads. `asking`: who has it done, if anybody.
+    Raises NotFound where there is none, ExternalError.
     """
     ours = await _listed(account)
     if not ours:
@@ -79,15 +81,15 @@ async def rotate(account: Account, url: str | None) -> Installed:
         known = await account.db.read(subscriptions.get, account.id)
         stands = known.external_id in {one.id for one in ours}
         url = known.url if stands and known.url else ours[0].url
-    return await _make(account, url, replacing=ours)
+    return await _make(account, url, asking, replacing=ours)
 
 
-async def uninstall(account: Account) -> None:
+async def uninstall(account: Account, asking: Asking | None = None) -> None:
     """Delete there what we have made, before its integration goes; else it would knock for ever.
 
     What fails is only logged: an integration can be deleted whose account is long gone.
     """
-    await account.db.run(let_go, account.id, now=account.now())
+    await account.db.run(let_go, account.id, asking, now=account.now())
     try:
         async with asyncio.timeout(_PATIENCE):
             await subscription.retire(account)
@@ -104,7 +106,9 @@ async def _listed(account: Account) -> Sequence[Subscription]:
         raise _hinted(error, account) from None
 
 
-async def _make(account: Account, url: str, *, replacing: Iterable[Subscription]) -> Installed:
+async def _make(
+    account: Account, url: str, asking: Asking | None, *, replacing: Iterable[Subscription]
+) -> Installed:
     try:
         made = await account.ask(lambda: account.connector.subscribe(url))
     except Unknown as error:
@@ -118,7 +122,7 @@ async def _make(account: Account, url: str, *, replacing: Iterable[Subscription]
             hint="install again: it is found by its address and deleted",
         )
     old = [one.id for one in replacing]
-    await account.db.run(keep, account.id, made, url, old, now=account.now())
+    await account.db.run(keep, account.id, made, url, old, asking, now=account.now())
     await subscription.retire(account)
     detail = f"made {made.id}"
     if old:
@@ -169,6 +173,7 @@ def keep(
     made: Subscription,
     url: str,
     old: Iterable[str],
+    asking: Asking | None = None,
     *,
     now: Instant,
 ) -> None:
@@ -184,14 +189,26 @@ def keep(
     integrations.add_secret(conn, integration_id, made.secret, subscription_id=made.id, now=now)
     subscriptions.installed(conn, integration_id, made.id, url, now=now)
     subscriptions.note_replaced(conn, integration_id, old, now=now)
+    changes = {
+        "subscription": Change(before.external_id, made.id),
+        "url": Change(before.url, url),
+        "webhook_secret": SECRET,
+    }
+    _audit(conn, asking, integration_id, changes, now=now)
 
 
-def let_go(conn: Connection, integration_id: str, *, now: Instant) -> None:
+def let_go(
+    conn: Connection, integration_id: str, asking: Asking | None = None, *, now: Instant
+) -> None:
     """The subscription that we have made is to be deleted; one made by hand is somebody's."""
     known = subscriptions.get(conn, integration_id)
     if known.external_id and known.installed_at is not None:
         subscriptions.note_replaced(conn, integration_id, [known.external_id], now=now)
         subscriptions.forget(conn, integration_id)
+        if asking is not None:
+            asking = replace(asking, action=Action.UNINSTALLED)
+        changes = {"subscription": Change(known.external_id, None)}
+        _audit(conn, asking, integration_id, changes, now=now)
 
 
 def keep_known(
@@ -200,10 +217,12 @@ def keep_known(
     found: Subscription,
     url: str,
     ours: Iterable[Subscription],
+    asking: Asking | None = None,
     *,
     now: Instant,
 ) -> None:
     """The one to look after is that; what else leads here has a secret that nobody knows."""
+    before = subscriptions.get(conn, integration_id).external_id
     subscriptions.seen(
         conn,
         integration_id,
@@ -215,3 +234,22 @@ def keep_known(
     )
     others = [one.id for one in ours if one.id != found.id]
     subscriptions.note_replaced(conn, integration_id, others, now=now)
+    changes = {f"subscription {id_}": Change(None, "to be deleted") for id_ in others}
+    if before != found.id:
+        changes["subscription"] = Change(before, found.id)
+    if changes:
+        _audit(conn, asking, integration_id, changes, now=now)
+
+
+def _audit(
+    conn: Connection,
+    asking: Asking | None,
+    integration_id: str,
+    changes: Changes,
+    *,
+    now: Instant,
+) -> None:
+    """Keep who had it done; nobody, where the daemon sets up its own sandbox."""
+    if asking is not None:
+        slug = integrations.get(conn, integration_id).slug
+        audit.append(conn, asking, Told(integration_id, slug, changes), now=now)

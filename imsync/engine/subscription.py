@@ -11,7 +11,7 @@ problem in the sync-status until a person installs another.
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from imsync.connectors import TRANSLATIONS
@@ -21,7 +21,8 @@ from imsync.engine.account import Account
 from imsync.engine.addresses import leads_to
 from imsync.engine.bell import Bell
 from imsync.errors import ExternalError, Gone, NotFound, Refused, Unauthorized
-from imsync.store import inbox, integrations, subscriptions
+from imsync.store import audit, inbox, integrations, subscriptions
+from imsync.store.audit import Action, Asking, Change, Told
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 from imsync.store.subscriptions import State, Watched
@@ -79,15 +80,16 @@ class Watch:
         return True
 
 
-async def mend(account: Account) -> bool:
+async def mend(account: Account, asking: Asking | None = None) -> bool:
     """Look at the subscription, and enable it where it needs that. Whether a gap has ended.
 
-    What is seen is kept, also that enabling failed. Raises ExternalError.
+    What is seen is kept, also that enabling failed. `asking`: who has it looked at, if anybody.
+    Raises ExternalError.
     """
     was = await account.db.read(subscriptions.get, account.id)
     found = await look(account, was)
     stands = await account.db.run(note, was, found, now=account.now())
-    if found is None or not stands or not await enable(account, found):
+    if found is None or not stands or not await enable(account, found, asking):
         return False
     return not found.active or was.state is State.DISABLED
 
@@ -123,7 +125,7 @@ async def leading_here(account: Account) -> Sequence[Subscription]:
     return sorted(found, key=lambda one: (not one.active, one.id))
 
 
-async def enable(account: Account, found: Subscription) -> bool:
+async def enable(account: Account, found: Subscription, asking: Asking | None = None) -> bool:
     """Let it deliver again. False if that failed; why is kept."""
     if found.active:
         return True
@@ -142,7 +144,7 @@ async def enable(account: Account, found: Subscription) -> bool:
             now=account.now(),
         )
         return False
-    await account.db.run(subscriptions.enabled, account.id, found.id, now=account.now())
+    await account.db.run(enabled, account.id, found, asking, now=account.now())
     return True
 
 
@@ -185,6 +187,27 @@ def note(conn: Connection, was: Watched, found: Subscription | None, *, now: Ins
             now=now,
         )
     return True
+
+
+def enabled(
+    conn: Connection,
+    integration_id: str,
+    found: Subscription,
+    asking: Asking | None,
+    *,
+    now: Instant,
+) -> None:
+    """It delivers again."""
+    subscriptions.enabled(conn, integration_id, found.id, now=now)
+    if asking is not None:
+        slug = integrations.get(conn, integration_id).slug
+        changes = {f"subscription {found.id}": Change(found.because or "disabled", "enabled")}
+        audit.append(
+            conn,
+            replace(asking, action=Action.ENABLED),
+            Told(integration_id, slug, changes),
+            now=now,
+        )
 
 
 def retired(conn: Connection, integration_id: str, external_id: str, *, now: Instant) -> None:

@@ -116,14 +116,18 @@ class Database:
         """Where its keys are: the file's path, or the variable's name."""
         return self._source.place
 
-    async def rotate_key(self) -> sealed.Rotated:
-        """Seal every secret with a new key. Raises UserError where it cannot be kept.
+    async def rotate_key(
+        self, tell: Callable[[Connection, sealed.Rotated], None] | None = None
+    ) -> sealed.Rotated:
+        """Seal every secret with a new key, and `tell` of it in the same transaction.
+
+        Raises UserError where the key cannot be kept.
 
         At every moment the file has each key that something is sealed with: the old one leaves
         it when that is on the disk; after a crash, at the next start.
         """
         async with self._rotating:
-            done = await self.run(sealed.rotate, self._source)
+            done = await self.run(sealed.rotate, self._source, tell)
             needed = await self.read(sealed.needed)
             try:
                 await asyncio.to_thread(self._source.write, needed)

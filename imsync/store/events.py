@@ -133,6 +133,14 @@ def append_setting(
         append(conn, Type.CONFIGURED, told, at=at, integration_id=integration_id)
 
 
+def settings_after(conn: Connection, number: int) -> list[Mapping[str, Any]]:
+    """What was configured otherwise after the event with that number, as it was appended."""
+    rows = conn.execute(
+        "SELECT data FROM events WHERE id > ? AND type = ? ORDER BY id", (number, Type.CONFIGURED)
+    )
+    return [json.loads(row["data"]) for row in rows]
+
+
 def span(conn: Connection) -> tuple[int, int]:
     """The number before the oldest event that is kept, and that of the newest."""
     # Two questions: asked as one, SQLite would go through all of them.

@@ -4,7 +4,8 @@ import sqlite3
 from pathlib import Path
 
 from imsync.core.fields import Instant
-from imsync.store import events, schema
+from imsync.store import audit, events, schema
+from imsync.store.audit import Asking, Change, Told
 from imsync.store.keys import Source
 from imsync.store.sealed import SINCE, Held, held, stuck, transaction
 from imsync.store.sealing import Column, Keyring
@@ -18,10 +19,13 @@ _FORGET = {
 }
 
 
-def forget(database: Path, source: Source, *, now: Instant) -> list[Held]:
+def forget(
+    database: Path, source: Source, *, now: Instant, asking: Asking | None = None
+) -> list[Held]:
     """Forget what no key opens, in a database that nobody uses; what that was.
 
-    Raises DatabaseError where there is none, schema.TooNew, keys.BadKey.
+    `asking`: who has it done, for the audit trail. Raises DatabaseError where there is none,
+    schema.TooNew, keys.BadKey.
     """
     uri = f"{database.absolute().as_uri()}?mode=rw"
     conn = sqlite3.connect(uri, uri=True, isolation_level=None)
@@ -38,6 +42,9 @@ def forget(database: Path, source: Source, *, now: Instant) -> list[Held]:
                 events.append_setting(
                     conn, one.id, setting, old, None, at=now, by=None, secret=True
                 )
+                if asking is not None:
+                    changes = {setting: Change("sealed with a key that is lost", None)}
+                    audit.append(conn, asking, Told(one.id, one.slug, changes), now=now)
         return locked
     finally:
         conn.close()

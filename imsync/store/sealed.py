@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -171,8 +171,12 @@ class Rotated:
     sealed: int  # how many secrets are sealed anew
 
 
-def rotate(conn: sqlite3.Connection, source: Source) -> Rotated:
-    """Make a new key, and seal everything with it.
+def rotate(
+    conn: sqlite3.Connection,
+    source: Source,
+    tell: Callable[[sqlite3.Connection, Rotated], None] | None = None,
+) -> Rotated:
+    """Make a new key, and seal everything with it; `tell` of it in the same transaction.
 
     It is in its file, before those in use, when the first row is sealed with it. Raises
     UserError where the file cannot be written, and Clash where there is none.
@@ -181,7 +185,10 @@ def rotate(conn: sqlite3.Connection, source: Source) -> Rotated:
     before = ring.first.id
     source.write([new, *needed(conn)])
     ring.put_first(new)
-    return Rotated(new.id, before, seal_anew(conn))
+    done = Rotated(new.id, before, seal_anew(conn))
+    if tell is not None:
+        tell(conn, done)
+    return done
 
 
 def needed(conn: sqlite3.Connection) -> list[Key]:

@@ -105,7 +105,7 @@ async def test_a_handler_that_reads_what_is_not_declared_is_a_bug() -> None:
         await read(request, NewRule)
         return web.Response()
 
-    wrong = route.post("/x", handler, {200: None}, takes=NewNote)
+    wrong = route.post("/x", handler, {200: None}, takes=NewNote, unaudited="it is none of ours")
     request = make_mocked_request("POST", "/x")
     with pytest.raises(AssertionError, match="is not declared to take it"):
         await wrong.serve(request)

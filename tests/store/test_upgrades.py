@@ -10,6 +10,7 @@ import pytest
 from imsync.core.fields import Field
 from imsync.errors import UserError
 from imsync.store import (
+    audit,
     conflicts,
     dead_letters,
     incidents,
@@ -40,6 +41,7 @@ BY_TABLE: Mapping[tuple[str, str], object] = {
     ("oncall_cache", "kind"): "schedule",
     ("conflicts", "status"): "resolved",
     ("dead_letters", "field"): "title",
+    ("audit", "changes"): '[["name", "A", "B"]]',
 }
 BY_NAME: Mapping[str, object] = {
     "integration_id": "int_1",
@@ -145,6 +147,9 @@ def all_is_there(conn: sqlite3.Connection, before: Mapping[str, int]) -> None:
     assert journal.of_field(conn, 1, Field.TITLE)
     assert own_writes.of_link(conn, 1)
     assert dead_letters.count(conn, "int_1") == 1
+    if "audit" in before:
+        (line,) = audit.page(conn, limit=9)
+        assert line.told.changes == {"name": audit.Change("A", "B")}
 
 
 # What an earlier imsync, which kept secrets as they are, leaves in its files.

@@ -121,6 +121,26 @@ def api_tokens(do: Person, world: World) -> None:
     assert do("token revoke", "ci")["state"] == "revoked"
     do.refused(4, "token revoke", "ci")
     assert world.im(*mine, "status").returncode == 1
+    audited(do, world)
+
+
+def audited(do: Person, world: World) -> None:
+    """All of that has left its lines."""
+    found = do("audit", "--action", "token")["items"]
+    assert [line["action"] for line in found] == ["token.revoked", "token.created"]
+    assert {line["subject_name"] for line in found} == {"ci"}
+    assert {line["peer"] for line in found} == {"socket"}
+    (refused,) = do("audit", "--actor", "ci")["items"]
+    assert (refused["action"], refused["subject"]) == ("access.refused", "GET /api/v1/tokens")
+    assert "token.revoked ci: state: revoked (was active)" in do.reads("audit --since 1d")
+    deleted = do("audit", "--subject", "prod-pd", "--action", "integration.deleted")["items"]
+    assert len(deleted) == 1
+    do.refused(1, "audit", "--action", "tokn")
+    do.refused(2, "audit", "--since", "yesterday")
+    kinds = {line["action"] for line in do("audit", "--limit", "500")["items"]}
+    nouns = {kind.partition(".")[0] for kind in kinds}
+    assert nouns >= {"integration", "credentials", "rule", "map", "conflict", "dead_letter", "link"}
+    assert nouns >= {"backup", "key"}
 
 
 def incidents(do: Person, world: World) -> None:

@@ -88,6 +88,16 @@ request-timeout = 0.15 # it does not end by itself
 include-name = "POST /api/v1/backup"
 checks.positive_data_acceptance.expected-statuses = [400, 401, 403]
 
+# Where both sides' values lost, it has to be said which is to come back.
+[[operations]]
+include-name = "POST /api/v1/conflicts/{id}/restore"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 404, 409, 412]
+
+# Not every month has 31 days, nor every calendar a year 0.
+[[operations]]
+include-name = "GET /api/v1/audit"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401]
+
 # A map has to come out even, and a slug needs letters that the name may not have.
 [[operations]]
 include-name = ["PUT /api/v1/integrations/{name}/maps/{map}", "POST /api/v1/integrations"]

@@ -1,6 +1,7 @@
 """A real daemon's secrets: in nothing that it writes, in no list of processes, under a key."""
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -177,6 +178,10 @@ def test_what_a_lost_key_sealed_is_forgotten_in_so_many_words(world: World) -> N
     )
     world.start()
     assert world.json("integration", "get", "prod-pd")["state"] == "no token"
+    (line,) = world.json("audit", "--action", "credentials.forgotten")["items"]
+    assert (line["subject_name"], line["actor_id"], line["peer"]) == (
+        "prod-pd", f"uid:{os.getuid()}", "file"
+    )  # fmt: skip
     piped(
         world, world.sandbox["token"], "integration", "configure", "prod-pd", "--token-file", "-"
     )  # fmt: skip
