@@ -139,6 +139,17 @@ def ownerless(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(observe, "both", both)
 
 
+def no_fence(patch: pytest.MonkeyPatch) -> None:
+    """A strict rule is one like any other."""
+    real = carry_out.between
+
+    def between(claimants: Any, terms: Terms) -> Terms:
+        agreed = real(claimants, terms)
+        return replace(agreed, rule=replace(agreed.rule, strict=False))
+
+    patch.setattr(carry_out, "between", between)
+
+
 def no_priority(patch: pytest.MonkeyPatch) -> None:
     """Each integration goes by its own rules, whatever the others' say and weigh."""
     patch.setattr(carry_out, "between", lambda claimants, terms: terms)
@@ -235,6 +246,7 @@ MUTANTS = (
     Mutant("no-settle", no_settle, ["lost"], [251, 271]),
     Mutant("first-write-wins", first_write_wins, ["winner"], [8]),
     Mutant("ownerless", ownerless, ["winner"], [10]),
+    Mutant("no-fence", no_fence, ["winner"], [39]),
     Mutant("no-priority", no_priority, ["winner"], [52]),
     Mutant("no-offset", no_offset, ["time", "winner"], [16]),
     Mutant("no-base", no_base, ["base"]),

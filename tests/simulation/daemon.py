@@ -49,10 +49,11 @@ class Daemon:
         rng: Random,
         settings: Settings,
         disk: Trouble,
+        freeze: Callable[[], None],
     ) -> None:
         self.process = Process(name)
         self._conn, self._network, self._now = conn, network, now
-        self._rng, self._settings, self._disk = rng, settings, disk
+        self._rng, self._settings, self._disk, self._freeze = rng, settings, disk, freeze
         self._stop = asyncio.Event()
         self._ended = asyncio.get_running_loop().create_future()
         self.fleet: Fleet | None = None
@@ -69,10 +70,6 @@ class Daemon:
             self._network.dies(self.process)
             self._end("killed")
 
-    def give_up(self) -> None:
-        """Whoever waits for its end takes it for dead; it may not be."""
-        self._end("thought dead")
-
     def terminate(self) -> None:
         """SIGTERM: it ends when what is in hand is finished."""
         self._stop.set()
@@ -87,7 +84,7 @@ class Daemon:
 
     async def _run(self) -> None:
         disk = [Disk(self._conn, self._rng, self._disk, self.kill) for _ in range(2)]
-        db = SimulatedDatabase(*disk)
+        db = SimulatedDatabase(*disk, self._freeze)
         session = self._network.session()
         try:
             fleet = Fleet(

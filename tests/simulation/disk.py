@@ -18,6 +18,7 @@ import aiosqlite
 
 from imsync.store import schema
 from imsync.store.database import Connection, Database
+from imsync.store.outbox import Claim
 from imsync.store.sealing import Keyed
 
 P = ParamSpec("P")
@@ -53,6 +54,8 @@ class Trouble:
     """How likely the disk is full, once."""
     deadly: float = 0.0
     """How likely the daemon dies over a commit: just before it, or just after."""
+    cold: float = 0.0
+    """How likely it stands still over a commit while it is sending something."""
 
 
 class Disk:
@@ -82,13 +85,17 @@ class Disk:
         self._die()
         await asyncio.get_running_loop().create_future()  # nobody comes back from here
 
+    def is_cold(self) -> bool:
+        return self._trouble.cold > 0 and self._rng.random() < self._trouble.cold
+
     async def close(self) -> None:
         """The connection outlives whoever used it."""
 
 
 class SimulatedDatabase(Database):
-    def __init__(self, writer: Disk, reader: Disk) -> None:
+    def __init__(self, writer: Disk, reader: Disk, freeze: Callable[[], None]) -> None:
         super().__init__(cast(aiosqlite.Connection, writer), cast(aiosqlite.Connection, reader))
+        self._disk, self._freeze = writer, freeze
 
     async def run(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -102,7 +109,11 @@ class SimulatedDatabase(Database):
             finally:
                 PERSON.reset(token)
 
-        return await super().run(marked)
+        result = await super().run(marked)
+        if any(isinstance(one, Claim) for one in (result, *args)) and self._disk.is_cold():
+            self._freeze()
+            await asyncio.sleep(0)  # what was committed is heard of when it goes on
+        return result
 
 
 class Kept(Keyed):

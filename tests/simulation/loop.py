@@ -15,7 +15,7 @@ _A_STEP = 0.000_01
 
 
 class Process:
-    """Whoever runs in a context of its own, until it is killed; or stands still (SIGSTOP)."""
+    """Whoever runs in a context of its own, until it is killed; or stands still for a while."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -29,7 +29,7 @@ _KINDS = (
 
 
 class Weather:
-    """`kill`, `stop` and `freeze` end the daemon, or seem to; somebody starts it again."""
+    """`kill` and `stop` end the daemon, as the disk may; somebody starts it again."""
 
     def __init__(
         self,
@@ -40,10 +40,9 @@ class Weather:
         *,
         kill: Callable[[], None],
         stop: Callable[[], object],
-        freeze: Callable[[], None],
     ) -> None:
         self.rng, self.network, self.there, self.disk = rng, network, there, disk
-        self._kill, self._stop, self._freeze = kill, stop, freeze
+        self._kill, self._stop = kill, stop
         self._roughness = rng.choice((0.0, 0.3, 0.6, 0.6, 0.9))
 
     async def blow(self) -> None:
@@ -97,7 +96,7 @@ class Weather:
             case "stop":
                 self._stop()
             case "freeze":
-                self._freeze()
+                disk.cold = 0.3
             case "down":
                 there.down()
             case "full":

@@ -6,6 +6,7 @@ disk and the order of things are the seed's.
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
@@ -16,7 +17,7 @@ from imsync.sandbox.limits import Rates
 from imsync.store import inbox, incidents, links, outbox
 from tests.simulation.daemon import Daemon, Settings
 from tests.simulation.disk import Trouble, connection
-from tests.simulation.loop import VirtualLoop
+from tests.simulation.loop import Process, VirtualLoop
 from tests.simulation.network import Network
 from tests.simulation.people import People
 from tests.simulation.there import ITSELF, US, Line, There
@@ -80,7 +81,7 @@ class World:
             self.there.append(self._account(index))
         self.daemon: Daemon | None = None
         self._lives = 0
-        self._ghost: asyncio.Task[None] | None = None
+        self._frozen: asyncio.Task[None] | None = None
         safe = self.network.session(safe=True)
         self.people = People(
             Random(rng.random()),
@@ -98,7 +99,6 @@ class World:
             self.disk,
             kill=self.kill,
             stop=self.stop,
-            freeze=self.freeze,
         )
 
     def _account(self, index: int) -> There:
@@ -153,8 +153,8 @@ class World:
         storms.cancel()
         await self.people.finish()
         self.weather.calm()
-        if self._ghost:
-            await self._ghost
+        if self._frozen:
+            await self._frozen
         self.say("--- faults stop")
         since = self.loop.time()
         await self._come_to_rest(since)
@@ -217,25 +217,23 @@ class World:
             self.daemon.terminate()
 
     def freeze(self) -> None:
-        """The daemon stands still, is thought dead, and goes on beside the next for a moment.
+        """SIGSTOP, or a host that sleeps: the daemon stands still, and does not know that it did.
 
-        The lock file forbids that; where it fails (a disk of two hosts), the leases must hold.
+        Nobody takes its place meanwhile, for it goes on holding the lock file.
         """
-        ghost = self.daemon
-        if ghost is None or ghost.process.dead or self._ghost:
+        if self.daemon is None or self.daemon.process.dead or self._frozen:
             return
-        self.say(f"{ghost.process} stands still")
-        ghost.process.frozen = []
-        ghost.give_up()
-        self._ghost = asyncio.create_task(self._haunt(ghost))
+        process = self.daemon.process
+        self.say(f"{process} stands still")
+        process.frozen = []
+        self._frozen = self.loop.create_task(self._thaw(process), context=Context())
 
-    async def _haunt(self, ghost: Daemon) -> None:
-        await asyncio.sleep(self.rng.choice((2, 10, 60)))
-        self.say(f"{ghost.process} goes on")
-        self.loop.thaw(ghost.process)
-        await asyncio.sleep(self.rng.choice((0.1, 0.5)))
-        ghost.kill()
-        self._ghost = None
+    async def _thaw(self, process: Process) -> None:
+        """The longest outlasts a lease."""
+        await asyncio.sleep(self.rng.choice((2, 10, 60, 400)))
+        self.say(f"{process} goes on")
+        self.loop.thaw(process)
+        self._frozen = None
 
     async def _supervise(self) -> None:
         """Start the daemon, and again whenever it has ended."""
@@ -249,6 +247,7 @@ class World:
                 rng=Random(self.rng.random()),
                 settings=self.settings,
                 disk=self.disk,
+                freeze=self.freeze,
             )
             self.say(f"{self.daemon.process} starts")
             self.daemon.start()

@@ -1,9 +1,13 @@
 """Random edits on both sides, faults both ways, kill -9 in between: in the end they agree."""
 
+import hmac
+import json
 from functools import partial
+from hashlib import sha256
 from http.client import HTTPException
 from random import Random
 from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -45,8 +49,8 @@ def edit_there(world: World, external_id: str, field: str, value: str) -> None:
         return  # a person over there met a fault, or a rule: the edit was made or it was not
 
 
-def sync_status(world: World) -> Json:
-    return answered("GET", f"{world.url}/api/v1/integrations/prod-pd/sync-status")
+def sync_status(world: World, slug: str = "prod-pd") -> Json:
+    return answered("GET", f"{world.url}/api/v1/integrations/{slug}/sync-status")
 
 
 def another_sweep(world: World) -> None:
@@ -54,6 +58,66 @@ def another_sweep(world: World) -> None:
     eventually(
         lambda: sync_status(world)["last_sweep_at"] != last, True, "whether there was another sweep"
     )
+
+
+def deliver(world: World, slug: str, external_id: str, count: int) -> None:
+    """So many deliveries about an incident that say nothing by themselves: each costs a look."""
+    id_ = answered("GET", f"{world.url}/api/v1/integrations/{slug}")["id"]
+    for number in range(count):
+        body = json.dumps(
+            {
+                "event": {
+                    "id": f"storm-{number}",
+                    "event_type": "incident.of_a_new_kind",
+                    "resource_type": "incident",
+                    "occurred_at": "2026-01-01T00:00:00Z",
+                    "data": {"type": "incident", "id": external_id},
+                }
+            }
+        ).encode()
+        signature = hmac.new(world.webhook_secret.encode(), body, sha256).hexdigest()
+        request = Request(
+            f"{world.url}/api/v1/webhooks/{id_}",
+            data=body,
+            headers={"X-PagerDuty-Signature": f"v1={signature}"},
+        )
+        with urlopen(request, timeout=10) as answer:
+            assert answer.status == 202
+
+
+def the_title(world: World) -> str:
+    """Of the only incident there."""
+    (incident,) = world.all_there()
+    return str(incident["title"])
+
+
+def waits(world: World, slug: str) -> int:
+    """How many deliveries of an integration are yet to be applied."""
+    return int(sync_status(world, slug)["pending_inbound"])
+
+
+def test_one_integrations_storm_holds_up_no_other(world: World) -> None:
+    world.start_pagerduty()
+    world.start("--sandbox")
+    world.connect("Stormy")
+    stormy = world.sandbox
+    world.json("declare", "--sev", "SEV-3", "--title", "Elsewhere", "--integration", "prod-pd")
+    world.json("declare", "--sev", "SEV-3", "--title", "Stormy", "--integration", "stormy")
+    for number in (1, 2):
+        eventually(partial(is_linked, world, number), True, "whether it is linked")
+    answered("PUT", f"{stormy['url']}/_sandbox/faults", {"api_slow": 1.0, "api_slow_ms": 5_000})
+    deliver(world, "stormy", world.external_id(2), 60)
+
+    world.json("incident", "update", "INC-1", "--title", "From here")
+    world.use_inner_sandbox()
+    eventually(lambda: the_title(world), "From here", "what the other account says")
+    world.act(world.external_id(1), title="From there")
+    eventually(lambda: world.here("title"), "From there", "what is said here")
+    assert waits(world, "stormy") > 0, "the storm was over: this showed nothing"
+
+    answered("PUT", f"{stormy['url']}/_sandbox/faults", {"api_slow": 0.0})
+    eventually(lambda: waits(world, "stormy"), 0, "what of the storm is left")
+    assert "dead letter" not in str(sync_status(world, "stormy")["problems"])
 
 
 # Seed 1 found that an incident edited after it was resolved was never looked at again.

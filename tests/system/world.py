@@ -146,10 +146,10 @@ class World:
         self.pagerduty.kill()
         self.pagerduty.communicate()
 
-    def connect(self) -> None:
+    def connect(self, name: str = "Production PagerDuty") -> None:
         """Configure the integration as a person would, and have its webhooks sent here."""
         made = self.json(
-            "integration", "configure", "--name", "Production PagerDuty", "--type", "pagerduty",
+            "integration", "configure", "--name", name, "--type", "pagerduty",
             "--base-url", self.sandbox["url"], "--token", self.sandbox["token"],
             "--from-email", self.sandbox["from_email"],
             "--default-service", self.sandbox["default_service"],
