@@ -23,7 +23,7 @@ from imsync.engine import acting
 from imsync.engine.carry_out import maps_of
 from imsync.engine.limiter import Limiter
 from imsync.errors import ExternalError, Gone, NoSuchUser, Unauthorized, Unavailable, Unknown
-from imsync.store import directory, integrations
+from imsync.store import directory, inbox, integrations
 from imsync.store.database import Connection, Database
 from imsync.store.integrations import Integration
 
@@ -153,6 +153,10 @@ class Account:
         because = f"{error}; {error.hint}" if error.hint else str(error)
         await self.db.run(integrations.suspend, self.id, because, now=self.now())
 
+    async def resume(self) -> None:
+        """The test passes: go on, and at once with all that has waited for it."""
+        await self.db.run(resume, self.id, now=self.now())
+
     async def look_up(self, needs: Iterable[Need]) -> None:
         """Look names up and keep what was found, also that there was nothing.
 
@@ -197,6 +201,11 @@ class Account:
 
 
 # Units of work.
+
+
+def resume(conn: Connection, integration_id: str, *, now: Instant) -> None:
+    integrations.suspend(conn, integration_id, None, now=now)
+    inbox.hurry(conn, integration_id, now=now)
 
 
 def keep(conn: Connection, integration_id: str, entries: Iterable[Entry], *, now: Instant) -> None:

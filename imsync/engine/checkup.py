@@ -23,7 +23,7 @@ async def check_up(
     checks = await the_account(account)
     well = is_well(checks)
     if well and await account.suspended():
-        await account.db.run(integrations.suspend, account.id, None, now=account.now())
+        await account.resume()
     checks += await account.db.read(what_is_set, account.id)
     if well:
         checks += await the_maps(account)

@@ -9,6 +9,7 @@ from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Instant
 from imsync.core.merge import Direction, Strategy
 from imsync.engine import opening
+from imsync.engine.account import resume
 from imsync.engine.rules import decide_anew
 from imsync.errors import UserError
 from imsync.store import directory, integrations, oncall, subscriptions
@@ -92,7 +93,7 @@ def change(
         directory.clear(conn, integration.id)
         oncall.clear(conn, integration.id)
     if given.keys() & {"base_url", "token", "from_email"}:
-        integrations.suspend(conn, integration.id, None, now=now)  # it may let us in now
+        resume(conn, integration.id, now=now)  # it may let us in now
     changed = integrations.get(conn, integration.id)
     opening.adjust(conn, changed, now=now)
     if given.keys() & {"sync_direction", "conflict_strategy"}:

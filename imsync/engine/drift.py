@@ -141,9 +141,7 @@ class Drift:
         if not checkup.is_well(await checkup.the_account(self.account)):
             return False
         log.warning("%s: resumed: the test passes again", self.account.integration.slug)
-        await self.account.db.run(
-            integrations.suspend, self.account.id, None, now=self.account.now()
-        )
+        await self.account.resume()
         return True
 
     async def settle(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Event, Note, Snapshot, Sort, Unusable
 from imsync.core.fields import Field, Instant
+from imsync.core.schedule import LONGEST_WAIT
 from imsync.engine import meeting, noting
 from imsync.engine.account import Account, needs
 from imsync.engine.bell import Bell
@@ -134,6 +135,9 @@ class Inbound:
         account = self.account
         if isinstance(error, Unauthorized):
             await account.suspend(error)
+            later = Instant(account.now() + LONGEST_WAIT)
+            await account.db.run(inbox.give_back, delivery.id, until=later)
+            return
         until = account.retries.next_try(
             attempt=delivery.attempt, now=account.now(), retry_after=0, chance=account.rng.random()
         )

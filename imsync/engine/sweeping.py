@@ -13,7 +13,7 @@ from imsync.engine.carry_out import reconcile, release_quiet
 from imsync.engine.dead_letters import retry
 from imsync.engine.log_feed import Told
 from imsync.engine.observe import crosses_a_write, observe, undated
-from imsync.store import dead_letters, directory, drift, integrations, links, outbox, writes
+from imsync.store import dead_letters, directory, drift, inbox, integrations, links, outbox, writes
 from imsync.store.database import Connection, undone
 from imsync.store.links import Link
 
@@ -191,6 +191,7 @@ def recover(conn: Connection, integration_id: str, *, since: Instant, now: Insta
     for letter in dead_letters.unreached(conn, integration_id, since=since):
         retry(conn, letter, now=now)
     outbox.hurry(conn, integration_id, now=now)
+    inbox.hurry(conn, integration_id, now=now)
 
 
 def swept(

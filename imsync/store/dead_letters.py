@@ -110,8 +110,8 @@ def page(
 def unreached(conn: Connection, integration_id: str, *, since: Instant) -> list[int]:
     """What was given up on since then only because nobody answered."""
     rows = conn.execute(
-        "SELECT id FROM dead_letters WHERE integration_id = ? AND direction = 'outbound'"
-        " AND code IN (?, ?) AND created_at >= ? ORDER BY id",
+        "SELECT id FROM dead_letters"
+        " WHERE integration_id = ? AND code IN (?, ?) AND created_at >= ? ORDER BY id",
         (integration_id, Unavailable.code, Unknown.code, since),
     )
     return [row["id"] for row in rows]

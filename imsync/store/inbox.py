@@ -150,6 +150,23 @@ def put_off(conn: Connection, id_: int, *, until: Instant) -> None:
     conn.execute("UPDATE inbox SET due_at = ? WHERE id = ? AND state = 'pending'", (until, id_))
 
 
+def give_back(conn: Connection, id_: int, *, until: Instant) -> None:
+    """As if it had not been tried: it is not what failed."""
+    conn.execute(
+        "UPDATE inbox SET due_at = ?, attempt = attempt - 1 WHERE id = ? AND state = 'pending'",
+        (until, id_),
+    )
+
+
+def hurry(conn: Connection, integration_id: str, *, now: Instant) -> None:
+    """What waits because it failed need not wait any longer."""
+    conn.execute(
+        "UPDATE inbox SET due_at = ?1"
+        " WHERE integration_id = ?2 AND state = 'pending' AND due_at > ?1",
+        (now, integration_id),
+    )
+
+
 def count_pending(conn: Connection, integration_id: str) -> int:
     row = conn.execute(
         "SELECT COUNT(*) FROM inbox WHERE integration_id = ? AND state = 'pending'",

@@ -1,12 +1,13 @@
 """What goes wrong between two systems: nothing is lost, doubled or written in the dark."""
 
+import orjson
 import pytest
 
-from imsync.core.fields import Field
+from imsync.core.fields import Field, Instant
 from imsync.core.schedule import LONGEST_WAIT
 from imsync.engine import explain, sweeping
-from imsync.errors import Unknown
-from imsync.store import integrations, writes
+from imsync.errors import Unauthorized, Unknown
+from imsync.store import inbox, integrations, writes
 from tests.town import Town
 
 
@@ -173,6 +174,22 @@ async def test_an_outage_needs_nobodys_hands_when_it_is_over(town: Town) -> None
     assert (await town.there(number))["title"] == "Born in the outage"
 
 
+async def test_deliveries_of_an_outage_need_nobodys_hands_either(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await town.sweep()
+    town.sandbox.faults.api_error = 1.0
+    await told_to_look(town)
+    await wait_out(town)
+    assert [letter.direction for letter in await town.dead_letters()] == ["inbound"]
+
+    town.sandbox.faults.api_error = 0.0
+    assert await town.crew.drift.step()
+    assert await town.dead_letters() == []
+    await town.settle(deliveries=False)
+    assert (await pending(town), await town.dead_letters()) == (0, [])
+
+
 async def test_what_goes_on_failing_while_all_else_is_answered_stays_given_up_on(
     town: Town,
 ) -> None:
@@ -227,6 +244,60 @@ async def test_a_bad_token_suspends_and_mending_it_resumes(town: Town) -> None:
     assert (await town.integration()).state == "active"
     await town.settle()
     assert (await town.there())["title"] == "Ours"
+
+
+async def told_to_look(town: Town) -> None:
+    """A delivery came that says nothing by itself: the incident has to be looked at."""
+    external_id = await town.external_id()
+    event = {
+        "event_type": "incident.of_a_new_kind",
+        "data": {"type": "incident", "id": external_id},
+    }
+    await town.db.run(
+        inbox.put,
+        integration_id="int_test",
+        delivery_id="del_look",
+        event_id="look",
+        event_type="incident.of_a_new_kind",
+        external_id=external_id,
+        incident_key=None,
+        body=orjson.dumps({"event": event | {"occurred_at": "2027-01-15T08:00:00Z"}}),
+        now=town.clock(),
+    )
+
+
+async def pending(town: Town) -> int:
+    return await town.db.read(inbox.count_pending, "int_test")
+
+
+async def test_while_it_is_suspended_deliveries_wait_and_none_is_given_up_on(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await town.act(title="Theirs")
+    await told_to_look(town)
+    good = await town.token("wrong")
+    for _ in range(20):
+        town.clock.at += LONGEST_WAIT
+        await town.settle(deliveries=False)
+    assert (await town.integration()).state == "suspended"
+    assert (await town.dead_letters(), await pending(town)) == ([], 1)
+
+    await town.token(good)
+    await town.settle(deliveries=False)
+    assert await pending(town) == 0, "it goes on at once, not when its wait is over"
+    assert (await town.here())[Field.TITLE] == "Theirs"
+
+
+async def test_what_resumes_by_itself_has_no_wait_before_it(town: Town) -> None:
+    await town.declare("Start")
+    await town.settle()
+    await told_to_look(town)
+    account = town.crew.account
+    await account.suspend(Unauthorized("the token was refused"))
+    await account.db.run(inbox.put_off, 2, until=Instant(town.clock.at + LONGEST_WAIT))
+    assert await town.crew.drift.step()
+    await town.settle(deliveries=False)
+    assert await pending(town) == 0
 
 
 async def test_an_incident_that_is_gone_there_stops_only_itself(town: Town) -> None:

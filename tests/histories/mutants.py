@@ -141,7 +141,7 @@ def ownerless(patch: pytest.MonkeyPatch) -> None:
 
 def no_fence(patch: pytest.MonkeyPatch) -> None:
     """A strict rule is one like any other."""
-    real = carry_out.between
+    real = merge.between
 
     def between(claimants: Any, terms: Terms) -> Terms:
         agreed = real(claimants, terms)

@@ -83,8 +83,8 @@ class Daemon:
             self._ended.set_result(how)
 
     async def _run(self) -> None:
-        disk = [Disk(self._conn, self._rng, self._disk, self.kill) for _ in range(2)]
-        db = SimulatedDatabase(*disk, self._freeze)
+        writer, reader = (Disk(self._conn, self._rng, self._disk, self.kill) for _ in range(2))
+        db = SimulatedDatabase(writer, reader, self._freeze)
         session = self._network.session()
         try:
             fleet = Fleet(

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from aiohttp import connector
+from aiohttp import connector, web_app
 
 from tests.simulation import losses, oracle
 from tests.simulation.disk import give_back
@@ -39,6 +39,7 @@ def live(seed: int, *, traced: bool = False) -> Story:
     whatever comes next.
     """
     story = _lived(seed, traced=traced)
+    web_app._cached_build_middleware.cache_clear()  # it holds on to a thousand daemons
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         gc.collect()
@@ -109,11 +110,16 @@ def _in_its_own_time(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
 def _put_away(loop: asyncio.AbstractEventLoop) -> None:
     """Let go of the tasks of those who were killed, now that nothing they do can matter."""
     loop.set_exception_handler(lambda *_: None)
-    for task in asyncio.all_tasks(loop):
-        held: Any = task
-        held._log_destroy_pending = False
-        coroutine: Any = task.get_coro()
-        while coroutine.cr_frame is not None:  # until it has waited in every `finally` it has
-            with suppress(BaseException):
-                coroutine.close()
+    asyncio.set_event_loop(loop)  # for what a `finally` begins: another would keep it for ever
+    done = set[asyncio.Task[Any]]()
+    while left := asyncio.all_tasks(loop) - done:
+        for task in left:
+            held: Any = task
+            held._log_destroy_pending = False
+            coroutine: Any = task.get_coro()
+            while coroutine.cr_frame is not None:  # until it has waited in every `finally` it has
+                with suppress(BaseException):
+                    coroutine.close()
+        done |= left
+    asyncio.set_event_loop(None)
     loop.close()
