@@ -101,7 +101,7 @@ def _creation(
     link = links.get(conn, claim.link_id)
     incident = incidents.public_id(link.incident_id)
     found.requests += 2 if link.service_id else 1  # after any doubt it is looked for first
-    draft = linking.draft(conn, link, now=now)
+    draft = linking.draft(conn, link, key=linking.keys_of(link)[0], now=now)
     if draft is None:
         found.still.append(Still(incident, "", "there is no service to create it in"))
         return

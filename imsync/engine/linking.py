@@ -33,6 +33,7 @@ from imsync.store.links import Link
 from imsync.store.writes import Write
 
 _KEY = "imsync:"
+_AGAIN = "@"
 _SLACK = 5_000
 """How much older than its link (ms) an incident may seem: clocks differ, seconds are cut."""
 
@@ -48,9 +49,14 @@ _NOT_FIELDS = (Field.DESCRIPTION, Field.STATUS)
 """The former has its own place in a draft; the latter is what creating means."""
 
 
-def key_of(incident_id: int) -> str:
-    """The idempotency key an incident is created with over there."""
-    return _KEY + incidents.public_id(incident_id)
+def keys_of(link: Link) -> tuple[str, str]:
+    """The idempotency keys that a link may create its incident with over there.
+
+    The second is for when the first is taken: by another imsync of the same account, or by
+    this one before its database was put back or made anew.
+    """
+    key = _KEY + incidents.public_id(link.incident_id)
+    return key, f"{key}{_AGAIN}{link.created_at}"
 
 
 def incident_of(key: str | None) -> int | None:
@@ -58,7 +64,7 @@ def incident_of(key: str | None) -> int | None:
     if key is None or not key.startswith(_KEY):
         return None
     try:
-        return incidents.number_of(key.removeprefix(_KEY))
+        return incidents.number_of(key.removeprefix(_KEY).partition(_AGAIN)[0])
     except NotFound:
         return None
 
@@ -85,7 +91,7 @@ def owe_creation(conn: Connection, link_id: int, incident_id: int, *, now: Insta
     outbox.owe(conn, link_id, outbox.CREATE, handicap=handicap(severity, None), now=now)
 
 
-def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
+def draft(conn: Connection, link: Link, *, key: str, now: Instant) -> Draft | None:
     """What to create there, remembered before it is sent. None without a service.
 
     An incident is given to a person or to a policy there, not to both: with both set
@@ -119,7 +125,7 @@ def draft(conn: Connection, link: Link, *, now: Instant) -> Draft | None:
     # Whoever creates an incident for themselves has acknowledged it, and nobody is paged.
     own = (declared_by or "").casefold() == (assignee or "").casefold()
     return Draft(
-        key=key_of(incident.id),
+        key=key,
         fields={field: value for field, value in values.items() if field not in _NOT_FIELDS},
         service_id=service_id,
         description=values.get(Field.DESCRIPTION),

@@ -6,6 +6,7 @@ Values are read when they are sent, and each write is remembered before its requ
 import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import partial
 
 from imsync.connectors.base import Note, Operation, Snapshot
 from imsync.core.fields import Field
@@ -64,18 +65,19 @@ class Sender:
         """Create the incident there, once. The first request has its permit already."""
         account = self.account
         link = await account.db.read(links.get, claim.link_id)
-        fresh, snapshot = False, await self.find(link)
+        fresh = False
+        key, snapshot = await self.find(link)
         if snapshot is None:
-            fresh, snapshot = await self.create_there(claim, link)
+            fresh, snapshot = await self.create_there(claim, link, key)
         await account.db.run(
             writing.confirm_created, claim, snapshot, fresh=fresh, now=account.now()
         )
 
-    async def create_there(self, claim: Claim, link: Link) -> tuple[bool, Snapshot]:
+    async def create_there(self, claim: Claim, link: Link, key: str) -> tuple[bool, Snapshot]:
         """Whether the incident was created just now, and how it stands. Raises ExternalError."""
         account, connector = self.account, self.account.connector
         await self.look_up_for(claim)
-        draft = await account.db.run(linking.draft, link, now=account.now())
+        draft = await account.db.run(linking.draft, link, key=key, now=account.now())
         if draft is None:
             hint = f"`im integration configure {account.integration.slug} --default-service ID`"
             raise Refused("there is no service to create incidents in", hint=hint)
@@ -85,20 +87,29 @@ class Sender:
             )
         except Refused:
             # It may be there already, from an attempt that we never heard the end of.
-            found = await self.find(await account.db.read(links.get, link.id))
-            if found is None:
+            free, found = await self.find(await account.db.read(links.get, link.id))
+            if found is not None:
+                return False, found
+            if free == key:
                 raise
-            return False, found
+            await account.limiter.acquire(Operation.CREATE)
+            return await self.create_there(claim, link, free)
         return True, snapshot
 
-    async def find(self, link: Link) -> Snapshot | None:
-        """What an earlier attempt created, if there was one and it did."""
-        service, key = link.service_id, linking.key_of(link.incident_id)
+    async def find(self, link: Link) -> tuple[str, Snapshot | None]:
+        """What an earlier attempt created, if there was one and it did, and the key for the next:
+        the first that is nobody else's."""
+        account, service = self.account, link.service_id
+        first, again = linking.keys_of(link)
         if service is None:
-            return None
-        found = await self.account.ask(lambda: self.account.connector.find(key, service))
-        snapshot = linking.ours(found, link)
-        return snapshot and await date_found(self.account, link, snapshot)
+            return first, None
+        for key in (first, again):
+            found = await account.ask(partial(account.connector.find, key, service))
+            if snapshot := linking.ours(found, link):
+                return key, await date_found(account, link, snapshot)
+            if not found:
+                return key, None
+        return again, None
 
     async def look_up_for(self, claim: Claim, *snapshots: Snapshot) -> None:
         """Learn the names that are about to cross, before anything is decided on them."""

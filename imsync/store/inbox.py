@@ -84,7 +84,8 @@ def take(conn: Connection, integration_id: str, *, now: Instant) -> Delivery | N
                     WHERE l.integration_id = i.integration_id
                       AND (l.external_id = i.external_id
                            OR l.state = 'creating'
-                              AND i.incident_key = 'imsync:INC-' || l.incident_id)
+                              AND (i.incident_key = 'imsync:INC-' || l.incident_id
+                                   OR i.incident_key LIKE 'imsync:INC-' || l.incident_id || '@%'))
                       AND (EXISTS (SELECT 1 FROM outbox o
                                     WHERE o.link_id = l.id AND o.state = 'sending')
                            OR EXISTS (SELECT 1 FROM writes w

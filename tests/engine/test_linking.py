@@ -81,6 +81,63 @@ async def test_someone_assigned_there_before_we_heard_of_the_creation_is_not_fil
     }
 
 
+async def of_another_imsync(town: Town) -> None:
+    """An hour before this database was made: by a staging host, say, or before a restore."""
+    service = {"id": town.account["default_service"], "type": "service_reference"}
+    body = {"type": "incident", "title": "Theirs", "service": service}
+    await town.call("POST", "/incidents", {"incident": body | {"incident_key": "imsync:INC-1"}})
+    await town.settle()
+    town.clock.at += 3_600_000
+
+
+async def titles_there(town: Town) -> list[str]:
+    return sorted(one["title"] for one in await town.all_there())
+
+
+async def test_an_open_incident_of_another_imsync_keeps_none_from_being_created(
+    town: Town,
+) -> None:
+    """It was refused for the key of the other one, and nobody was paged."""
+    await of_another_imsync(town)
+    await town.declare("Ours")
+    await town.settle()
+    await town.sweep()
+    assert await town.dead_letters() == []
+    assert await titles_there(town) == ["Ours", "Theirs"]
+    assert (await town.there())["title"] == "Ours"
+    await town.act(title="Ours, edited there")
+    await town.sweep()
+    assert (await town.here())[Field.TITLE] == "Ours, edited there"
+
+
+async def created_unheard(town: Town) -> None:
+    """Nobody heard that the first key was refused, nor that the second was taken."""
+    await town.declare("Ours")
+    await town.lose_the_answer_to("create")
+    town.clock.at += LONGEST_WAIT
+    await town.lose_the_answer_to("create")
+    assert await titles_there(town) == ["Ours", "Theirs"]
+
+
+async def test_after_a_doubt_it_is_found_by_its_second_key_as_well(town: Town) -> None:
+    await of_another_imsync(town)
+    await created_unheard(town)
+    await wait_out(town)
+    assert await titles_there(town) == ["Ours", "Theirs"]
+    assert (await town.there())["title"] == "Ours"
+
+
+async def test_a_delivery_links_what_was_created_with_its_second_key(town: Town) -> None:
+    await of_another_imsync(town)
+    await created_unheard(town)
+    while await town.sandbox.step() or await town.crew.inbound.step():
+        pass
+    assert await titles_there(town) == ["Ours", "Theirs"]
+    town.clock.at += LONGEST_WAIT
+    await town.settle()
+    assert (await town.there())["title"] == "Ours"
+
+
 # A service to be created in.
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from imsync.core.fields import Instant
-from imsync.engine import inbound, sweeping, writing
+from imsync.engine import inbound, linking, sweeping, writing
 from imsync.engine.sending import Sender
 from imsync.store import inbox, outbox, writes
 from tests.histories.mutants import Mutant, no_late, settle_on_stale
@@ -77,8 +77,8 @@ def answer_first(patch: pytest.MonkeyPatch) -> None:
 def no_look_for_it(patch: pytest.MonkeyPatch) -> None:
     """What may have been created already is created again."""
 
-    async def find(sender: Any, link: Any) -> None:
-        return None
+    async def find(sender: Any, link: Any) -> tuple[str, None]:
+        return linking.keys_of(link)[0], None
 
     patch.setattr(Sender, "find", find)
 
