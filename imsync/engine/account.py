@@ -16,6 +16,7 @@ from imsync.connectors.base import (
     Snapshot,
     Translation,
 )
+from imsync.core.covered import IN_FLIGHT
 from imsync.core.fields import Field, Instant, Value
 from imsync.core.maps import NotLookedUp, NoTranslation
 from imsync.core.schedule import RetryPolicy
@@ -32,6 +33,10 @@ T = TypeVar("T")
 
 _BLIND = 1_000
 """How long (ms) to ask nothing more of what was refused as too often, when it is not said."""
+
+_STALE = IN_FLIGHT // 3
+"""How long (ms) after it was decided a write may leave: a host that slept, or a process that
+was stopped, goes on where it was. The rest is for the way there."""
 
 _PATIENCE = 5_000
 """How long (ms) somebody who asked is made to wait for a permit."""
@@ -129,12 +134,17 @@ class Account:
         actor: str | None,
         request: Callable[[str | None], Awaitable[T]],
         operation: Operation = Operation.OTHER,
+        *,
+        decided_at: Instant,
     ) -> tuple[T, str | None]:
         """Make a request on somebody's behalf, with a permit that the caller has acquired.
 
         The answer, and as whom it was made: as the integration's own user (None) when the
-        other side no longer knows that person. Raises ExternalError.
+        other side no longer knows that person. Raises ExternalError: Unavailable, with nothing
+        sent, when what was decided then is no longer to be relied on.
         """
+        if (late := self.now() - decided_at) > _STALE:
+            raise Unavailable(f"{late // 1000} s went by before it was sent: it is decided again")
         try:
             return await self.ask_at_once(lambda: request(actor), operation), actor
         except NoSuchUser as error:

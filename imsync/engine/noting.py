@@ -21,6 +21,7 @@ async def send(account: Account, claim: Claim, number: int, *, permitted: bool) 
 
     After any doubt it is looked for first, by what it says. Raises ExternalError.
     """
+    decided_at = account.now()
     link, entry = await account.db.read(_due, claim, number)
     external_id = link.external_id
     assert external_id is not None  # notes are owed on incidents that are linked
@@ -40,6 +41,7 @@ async def send(account: Account, claim: Claim, number: int, *, permitted: bool) 
                 lambda actor: account.connector.put_note(
                     external_id, text_of(entry, actor), note_id=None, actor=actor
                 ),
+                decided_at=decided_at,
             )
         except Gone:
             raise

@@ -77,13 +77,17 @@ class Sender:
         """Whether the incident was created just now, and how it stands. Raises ExternalError."""
         account, connector = self.account, self.account.connector
         await self.look_up_for(claim)
-        draft = await account.db.run(linking.draft, link, key=key, now=account.now())
+        decided_at = account.now()
+        draft = await account.db.run(linking.draft, link, key=key, now=decided_at)
         if draft is None:
             hint = f"`im integration configure {account.integration.slug} --default-service ID`"
             raise Refused("there is no service to create incidents in", hint=hint)
         try:
             snapshot, _ = await account.ask_for(
-                draft.actor, lambda actor: connector.create(draft, actor=actor), Operation.CREATE
+                draft.actor,
+                lambda actor: connector.create(draft, actor=actor),
+                Operation.CREATE,
+                decided_at=decided_at,
             )
         except Refused:
             # It may be there already, from an attempt that we never heard the end of.
@@ -156,7 +160,9 @@ class Sender:
         values = {field: write.value for field, write in sending.items()}
         try:
             snapshot, actor = await account.ask_for(
-                batch.actor, lambda actor: connector.write(external_id, values, actor=actor)
+                batch.actor,
+                lambda actor: connector.write(external_id, values, actor=actor),
+                decided_at=batch.decided_at,
             )
         except Refused as error:
             if isinstance(error, Gone):
@@ -193,6 +199,7 @@ class Sender:
             return account.ask_for(
                 actor,
                 lambda actor: connector.put_note(external_id, text, note_id=note_id, actor=actor),
+                decided_at=write.sent_at,
             )
 
         try:

@@ -160,6 +160,7 @@ class Storm:
                 part[0].batch.actor,
                 lambda actor: account.connector.write_many(changes, actor=actor),
                 Operation.WRITE_MANY,
+                decided_at=min(one.batch.decided_at for one in part),
             )
         except Refused:
             middle = len(part) // 2

@@ -25,6 +25,10 @@ class Batch:
     actor: str | None
     writes: dict[Field, Write]
 
+    @property
+    def decided_at(self) -> Instant:
+        return min(write.sent_at for write in self.writes.values())
+
 
 def outgoing(conn: Connection, claim: Claim) -> tuple[list[tuple[Field, Value]], set[str]]:
     """Every value that may leave, and who made the edits that are owed."""

@@ -1,5 +1,7 @@
 """What goes wrong between two systems: nothing is lost, doubled or written in the dark."""
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -244,6 +246,31 @@ async def test_a_bad_token_suspends_and_mending_it_resumes(town: Town) -> None:
     assert (await town.integration()).state == "active"
     await town.settle()
     assert (await town.there())["title"] == "Ours"
+
+
+async def test_what_was_decided_before_the_host_slept_is_decided_again(town: Town) -> None:
+    """It went out when the host woke, over what had been edited there for minutes."""
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(title="Ours")
+    await town.edit(status="mitigated", by="bob@acme.example")
+    connector = town.crew.account.connector
+    real = connector.write
+
+    async def and_sleep(*given: Any, **named: Any) -> Any:
+        connector.write = real  # type: ignore[method-assign]
+        answer = await real(*given, **named)
+        town.clock.at += 400_000
+        await town.act(status="resolved")
+        return answer
+
+    connector.write = and_sleep  # type: ignore[method-assign]
+    await town.crew.outbound.step()
+    assert (await town.there())["title"] == "Ours"
+    assert (await town.there())["status"] == "resolved"
+    await wait_out(town)
+    assert (await town.here())[Field.STATUS] == (await town.there())["status"] == "resolved"
+    assert await town.dead_letters() == []
 
 
 async def told_to_look(town: Town) -> None:
