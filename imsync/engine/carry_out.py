@@ -194,9 +194,15 @@ def _carry_out(
 
 
 def _newer(standing: Standing, asked: Pending) -> bool:
-    """Whether either side was edited since a person was asked."""
-    assert standing.seen is not None  # there is no conflict with what nobody has seen
-    return (standing.platform.at, standing.seen.at) != (asked.platform_at, asked.external_at)
+    """Whether either side was edited since a person was asked, be it in the same moment."""
+    platform, seen = standing.platform, standing.seen
+    assert seen is not None  # there is no conflict with what nobody has seen
+    return (platform.value, platform.at, seen.value, seen.at) != (
+        asked.platform,
+        asked.platform_at,
+        asked.external,
+        asked.external_at,
+    )
 
 
 def _settle(conn: Connection, view: View, field: Field, *, now: Instant) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from sqlite3 import Row
 
-from imsync.core.fields import Base, Edit, Field, Instant, Known, Seen, Side
+from imsync.core.fields import Base, Edit, Field, Instant, Known, Seen, Side, Value
 from imsync.core.merge import Rule, Terms
 from imsync.errors import NotFound
 from imsync.store import events
@@ -148,7 +148,9 @@ def _tell(conn: Connection, id_: int, type_: events.Type, *, now: Instant) -> No
 class Pending:
     """What a person has been asked about a field: which edits, and whether because it flaps."""
 
+    platform: Value
     platform_at: Instant
+    external: Value
     external_at: Instant
     flaps: bool
 
@@ -156,13 +158,17 @@ class Pending:
 def held(conn: Connection, link_id: int) -> dict[Field, Pending]:
     """The fields of a link that stand still until a person has decided."""
     rows = conn.execute(
-        "SELECT field, platform_at, external_at, quiet_until FROM conflicts"
+        "SELECT field, platform, platform_at, external, external_at, quiet_until FROM conflicts"
         " WHERE link_id = ? AND status = 'pending'",
         (link_id,),
     )
     return {
         Field(row["field"]): Pending(
-            row["platform_at"], row["external_at"], row["quiet_until"] is not None
+            value_of(row["platform"]),
+            row["platform_at"],
+            value_of(row["external"]),
+            row["external_at"],
+            row["quiet_until"] is not None,
         )
         for row in rows
     }

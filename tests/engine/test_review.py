@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from imsync.core.fields import Field, Side
+from imsync.connectors.base import Snapshot
+from imsync.core.fields import Field, Instant, Side
 from imsync.core.merge import Rule, Strategy
 from imsync.engine import explain, review, rules
+from imsync.engine.carry_out import reconcile
+from imsync.engine.observe import observe
 from imsync.errors import Clash, NotFound, Stale, UserError
 from imsync.store import integrations
 from imsync.store.conflicts import Conflict
@@ -52,6 +55,32 @@ async def test_resolved_both_sides_say_it(
     await held.sweep()
     assert (await held.here())[Field.TITLE] == (await held.there())["title"] == title
     assert len(await held.conflicts()) == 1
+
+
+async def shown(town: Town, status: str, *, at: Instant) -> None:
+    """The incident was seen there with a status that was set at that moment."""
+    seen = {Field.STATUS: status}
+    external_id = await town.external_id()
+    snapshot = Snapshot(external_id, None, seen, town.clock(), set_at={Field.STATUS: at})
+    await town.db.run(observe, 1, snapshot, now=town.clock())
+    await town.db.run(reconcile, 1, now=town.clock())
+
+
+async def test_what_a_person_is_asked_is_what_stands_there_by_now() -> None:
+    """Whoever acknowledges what is resolved opens it again first, in the same moment: a person
+    was asked about the opening, and what they answered overruled the acknowledgement unsaid."""
+    async with town_of() as town:
+        await town.connect(conflict_strategy=Strategy.MANUAL_REVIEW)
+        await town.declare("Start")
+        await town.settle()
+        await town.act(status="resolved")
+        await town.settle()
+        await town.edit(status="closed")
+        moment = town.clock()
+        for status in ("triggered", "acknowledged"):
+            await shown(town, status, at=moment)
+        (conflict,) = await town.conflicts()
+        assert (conflict.status, conflict.external.value) == ("pending", "acknowledged")
 
 
 async def told(town: Town) -> str:
