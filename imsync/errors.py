@@ -186,7 +186,7 @@ def did_you_mean(said: str, known: Iterable[str]) -> str:
     from difflib import SequenceMatcher  # only mistakes pay for it
 
     bare = {one: _bare(one) for one in known}
-    wanted = _bare(said)
+    wanted = _bare(said[:_LONGEST])
     if not wanted:
         return ""
     same = [one for one, text in bare.items() if text == wanted]
@@ -204,6 +204,7 @@ def did_you_mean(said: str, known: Iterable[str]) -> str:
 
 
 _ALIKE = 0.6
+_LONGEST = 100  # nothing that is known is longer, and comparing takes as long as both are
 
 
 def _bare(text: str) -> str:

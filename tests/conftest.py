@@ -12,12 +12,11 @@ from imsync.store import schema
 from imsync.store.database import Database
 from imsync.store.sealing import Keyed
 
-if wanted := os.environ.get("EXAMPLES"):  # of each property; fewer make an ordinary run quick
-    settings.register_profile("more", max_examples=int(wanted), deadline=None)
-    settings.load_profile("more")
-else:
-    settings.register_profile("quick", max_examples=50, deadline=None)
-    settings.load_profile("quick")
+# How many examples each property is tried with: more where somebody has time for them.
+settings.register_profile(
+    "imsync", max_examples=int(os.environ.get("EXAMPLES", "100")), deadline=None
+)
+settings.load_profile("imsync")
 
 
 class Clock:

@@ -29,6 +29,8 @@ M = TypeVar("M", bound=BaseModel)
 LARGEST: Final = 262_144
 """Bytes of a body: people do not type more."""
 
+_DEEPEST: Final = 8
+
 Line = Annotated[str, Field(max_length=1_024)]
 Text = Annotated[str, Field(max_length=65_000)]
 Email = Annotated[str, Field(max_length=254)]
@@ -63,7 +65,7 @@ FilledLine = Annotated[Line, Field(json_schema_extra=_SAYS_SOMETHING)]
 FilledText = Annotated[Text, Field(json_schema_extra=_SAYS_SOMETHING)]
 Slug = Annotated[Line, Field(json_schema_extra=_SLUG)]
 Url = Annotated[Line, Field(json_schema_extra=_URL)]
-Secret = Annotated[SecretStr, Field(json_schema_extra=_SECRET)]
+Secret = Annotated[SecretStr, Field(max_length=1_024, json_schema_extra=_SECRET)]
 
 
 class _Body(BaseModel):
@@ -227,10 +229,27 @@ async def read(request: web.Request, model: type[M]) -> M:
         raise UserError(f"the body is not JSON: {error}") from None
     if not isinstance(given, dict):
         raise UserError("the body is not a JSON object")
+    if not _is_shallow(given):
+        raise UserError(f"the body is nested deeper than {_DEEPEST} levels")
     try:
         return model.model_validate(given)
     except ValidationError as error:
         raise refusal(error, model) from None
+
+
+def _is_shallow(value: object) -> bool:
+    """Whether it is not nested deeper than anything here: what is cannot even be told of."""
+    inside = [value]
+    for _ in range(_DEEPEST + 1):
+        if not inside:
+            return True
+        inside = [
+            each
+            for one in inside
+            if isinstance(one, dict | list)
+            for each in (one.values() if isinstance(one, dict) else one)
+        ]
+    return False
 
 
 def given(model: BaseModel, *, but: Sequence[str] = ()) -> dict[str, Any]:

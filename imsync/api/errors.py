@@ -99,9 +99,9 @@ def problem(
         "type": "about:blank",
         "title": TITLE.get(status, "It did not work"),
         "status": status,
-        "detail": detail,
+        "detail": _sayable(detail),
         "code": code,
-        "hint": hint,
+        "hint": _sayable(hint),
     }
     return web.Response(
         body=orjson.dumps(body),
@@ -109,6 +109,11 @@ def problem(
         content_type="application/problem+json",
         headers=headers,
     )
+
+
+def _sayable(text: str) -> str:
+    """What headers hold need not be text; what is answered has to be."""
+    return text.encode(errors="replace").decode()
 
 
 @web.middleware

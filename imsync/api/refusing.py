@@ -1,9 +1,13 @@
 """What does not fit a model, as a person is told: the name, the value, and what would do."""
 
+from typing import Final
+
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from imsync.errors import UserError, did_you_mean
+
+_LONGEST: Final = 60
 
 
 def refusal(error: ValidationError, model: type[BaseModel]) -> UserError:
@@ -16,7 +20,7 @@ def refusal(error: ValidationError, model: type[BaseModel]) -> UserError:
 
 def _says(first: ErrorDetails, model: type[BaseModel]) -> str:
     parts = [part for part in first["loc"] if isinstance(part, str)]
-    name = ".".join(parts) or model.__name__
+    name = cut(".".join(parts)) or model.__name__
     match first["type"]:
         case "extra_forbidden":
             return f"{name!r} is none of the fields that can be set"
@@ -24,12 +28,17 @@ def _says(first: ErrorDetails, model: type[BaseModel]) -> str:
             return f"{name!r} is missing"
         case "enum" | "literal_error":
             takes = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
-            return f"{name} {first['input']!r} is not one of {takes}"
+            return f"{name} {cut(repr(first['input']))} is not one of {takes}"
         case _ if "credentials" in first["loc"]:
             return f"{name}: {first['msg']}"  # and not a word of what was sent
         case _:
-            value = str(first["input"])
-            return f"{name}: {first['msg'].removeprefix('Value error, ')} (it is {value[:60]!r})"
+            value = cut(str(first["input"]))
+            return f"{name}: {first['msg'].removeprefix('Value error, ')} (it is {value!r})"
+
+
+def cut(text: str) -> str:
+    """What somebody has sent, in no more words than anybody reads."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def _takes(first: ErrorDetails, model: type[BaseModel]) -> str:
