@@ -3,8 +3,11 @@
 import re
 import tomllib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic_core import PydanticUndefined
 
 from imsync.config import BadSetting, Settings, load
@@ -174,3 +177,47 @@ def test_what_is_no_host_and_port_is_told_what_would_do(tmp_path: Path, listen: 
 
 def test_what_is_meant_for_im_is_no_mistake() -> None:
     load(EXAMPLE, {"IMSYNC_URL": "x", "IMSYNC_AS": "a@b", "IMSYNC_TOKEN": "t"})
+
+
+def outcome(file: Path, environ: dict[str, str]) -> Settings | BadSetting:
+    try:
+        return load(file, environ)
+    except BadSetting as error:
+        return error
+
+
+LITERALS = (
+    *("0", "-1", "1e9", "nan", "inf", "true", '""', '"x"', '"a:99999"', '":1"', '"[::1]:0"', "[]"),
+    *('"http://"', '"https://x/"', '"~nobody/x"', '"\\u0000"', "1979-05-27", "{}", "9" * 30),
+    "[" * 400 + "]" * 400,
+)
+KEYS = [*Settings.model_fields, "nonsense", '"a b"', "listen.x"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(LITERALS)), max_size=4).map(
+        lambda pairs: "\n".join(f"{key} = {value}" for key, value in pairs).encode()
+    )
+    | st.binary(max_size=60)
+)
+@example(b"listen = " + b"[" * 100_000)
+def test_a_file_of_any_kind_is_settings_or_names_what_is_wrong(content: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "config.toml")
+        file.write_bytes(content)
+        found = outcome(file, {})
+    if isinstance(found, Settings):
+        assert 0 <= found.host_and_port[1] <= 65_535
+    else:
+        assert str(file) in str(found)
+
+
+@given(st.dictionaries(st.sampled_from([*Settings.model_fields, "LISTN"]), st.text(max_size=20)))
+def test_variables_of_any_kind_are_settings_or_named(given: dict[str, str]) -> None:
+    environ = {f"IMSYNC_{key.upper()}": value for key, value in given.items() if "\0" not in value}
+    environ = {key: value.encode(errors="replace").decode() for key, value in environ.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        found = outcome(EXAMPLE, environ)
+    assert isinstance(found, Settings) or "IMSYNC_" in str(found)

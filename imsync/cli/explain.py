@@ -6,7 +6,7 @@ from imsync.cli.client import Daemon, Json
 from imsync.cli.conflict import rule_of, sides
 from imsync.cli.options import FIELD, NAME, command
 from imsync.cli.output import Output
-from imsync.cli.table import Block, facts, prose
+from imsync.cli.table import Block, cell, facts, prose
 
 
 @command("explain")
@@ -23,7 +23,7 @@ async def explain(daemon: Daemon, /, incident: str, field: str, integration: str
     text: list[Block] = [told(found)]
     for one in [found, *(found.get("others") or [])]:
         if one is not found:
-            text.append(f"in {one.get('integration')}: {told(one)}")
+            text.append(f"in {cell(one.get('integration'))}: {told(one)}")
         text += [
             sides({**one, "platform": found.get("platform")}),
             facts({**one, **rule_of(one)}, "integration", "state", "rule", "confirmed_at"),

@@ -29,7 +29,7 @@ def names(one: Route) -> list[str]:
 def calm(answer: Answer) -> None:
     """Refused as it should be, or taken; and never in more words than anybody reads."""
     assert answer.status < 500, answer.text
-    if answer.status >= 400:
+    if answer.headers.get("Content-Type") == "application/problem+json":
         assert len(answer.json["detail"]) < 1_000
         assert len(answer.json["hint"]) < 2_000
 

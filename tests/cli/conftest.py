@@ -6,10 +6,11 @@ against `imsyncd`.
 
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
@@ -80,6 +81,7 @@ class FakeDaemon:
         )
 
 
+D = TypeVar("D", bound=FakeDaemon)
 Im = Callable[..., Coroutine[Any, Any, int]]
 
 
@@ -97,16 +99,21 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-@pytest.fixture
-async def daemon(folder: Path) -> AsyncIterator[FakeDaemon]:
-    fake = FakeDaemon(folder / "s")
+@asynccontextmanager
+async def serving(fake: D) -> AsyncIterator[D]:
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", fake.answer)
+    app.router.add_route("*", r"/{path:[\s\S]*}", fake.answer)  # names may hold anything
     runner = web.AppRunner(app)
     await runner.setup()
     await web.UnixSite(runner, str(fake.socket)).start()
     yield fake
     await runner.cleanup()
+
+
+@pytest.fixture
+async def daemon(folder: Path) -> AsyncIterator[FakeDaemon]:
+    async with serving(FakeDaemon(folder / "s")) as fake:
+        yield fake
 
 
 @pytest.fixture
