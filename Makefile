@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: demo test chaos lint format docs clean
+.PHONY: demo test chaos lint format docs lock audit clean
 
 demo: .venv/run  ## Play the two-way tour against the sandbox. KEEP=1 leaves it running.
 	@$(BIN)/python examples/tour.py $(if $(KEEP),--keep)
@@ -19,6 +19,7 @@ lint: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive imsync
 
 format: .venv/dev
 	$(BIN)/ruff check --fix-only
@@ -26,6 +27,13 @@ format: .venv/dev
 
 docs: .venv/dev  ## Write into docs/reference.md what the code says.
 	$(BIN)/python -m tests.docs
+
+lock: .venv/tools/ready  ## Write down the versions that a release is installed with, and their hashes.
+	.venv/tools/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --generate-hashes \
+		--no-header --no-annotate --output-file requirements.lock
+
+audit: .venv/tools/ready  ## Ask on the network whether any of them has a known weakness.
+	.venv/tools/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
 clean:
 	rm -rf .venv
@@ -48,3 +56,8 @@ endif
 .venv/dev: .venv/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ .venv/run
+
+.venv/tools/ready: .venv/python
+	@$(PYTHON) -m venv --clear .venv/tools
+	@.venv/tools/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9,<3' 'uv>=0.9,<1'
+	@touch $@

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -129,6 +130,12 @@ async def serve(
         log.info("stopping")
 
 
+def _keep_to_ourselves() -> None:
+    """No file that we make is for others, however we were started; a crash makes none at all."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 @contextmanager
 def _usable(database: Path) -> Iterator[None]:
     """What a database fails with inside is for a person to put right."""
@@ -188,6 +195,7 @@ async def command(path: Path | None, sandbox: bool, check: bool, forget_secrets:
         sources = [str(file) if file else "no file", *config.variables_of(os.environ)]
         print(f"they come from {', '.join(sources)}, and the defaults")
         return
+    _keep_to_ourselves()
     if forget_secrets:
         _forget_secrets(settings.database, source)
         return

@@ -2,13 +2,14 @@
 
 import grp
 import os
+import resource
 import socket
 import stat
 from pathlib import Path
 
 import pytest
 
-from tests.system.world import World, answered, eventually, free_port
+from tests.system.world import BIN, World, answered, eventually, free_port
 
 
 def one_line(said: str) -> str:
@@ -23,11 +24,24 @@ def mode(path: Path) -> int:
 
 
 def test_what_it_makes_is_its_owners_alone(world: World) -> None:
+    """Also folders on the way, and a copy; and however careless whoever starts it is."""
+    data = world.folder / "of" / "its" / "data"
+    world.environment["IMSYNC_DATABASE"] = str(data / "im.db")
+    world.start(launcher=("sh", "-c", 'umask 000; exec "$0" "$@"', BIN / "imsyncd"))
+    assert world.im("backup", str(data / "copy.db")).returncode == 0
+    made = {world.folder / "of", world.folder / "run"}
+    made |= {inside for folder in made for inside in folder.rglob("*")}
+    assert {"im.sock", "im.db", "im.db-wal", "im.db-shm", "im.db.lock", "im.db.key"} <= {
+        one.name for one in made
+    }
+    for one in made:
+        assert mode(one) == (0o700 if one.is_dir() else 0o600), one
+
+
+def test_a_crash_leaves_no_memory_behind(world: World) -> None:
     world.start()
-    assert mode(world.folder / "run" / "im.sock") == 0o600
-    assert mode(world.folder / "data") == 0o700
-    for name in ("im.db", "im.db-wal", "im.db-shm", "im.db.lock", "im.db.key"):
-        assert mode(world.folder / "data" / name) == 0o600, name
+    assert world.daemon is not None
+    assert resource.prlimit(world.daemon.pid, resource.RLIMIT_CORE) == (0, 0)
 
 
 def test_sigterm_ends_it_in_peace(world: World) -> None:
