@@ -4,6 +4,8 @@ import sys
 
 import asyncclick as click
 
+from imsync.cli.table import harmless
+
 
 def agreed(question: str, *, yes: bool) -> bool:
     """Whether to go on: because `--yes` said so, or because somebody at the terminal does.
@@ -14,6 +16,6 @@ def agreed(question: str, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise click.UsageError("Nobody is at a terminal to be asked: say --yes to go on.")
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"{harmless(question)} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

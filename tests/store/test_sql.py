@@ -12,8 +12,8 @@ SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|PRAGMA|VACUUM|ATTACH|EXISTS|WH
 
 # Put together beside the statement from names of columns and from marks (`?`, `:name`) alone.
 MARKS = {"marks", "names", "sets", "where"}
-# Constants by other names: the rules of what is forgotten (keeping.py), settings of a connection.
-OURS = {"rule", "incident", "_over", "pragma", "enforced"}
+# Constants by other names: the rules of what is forgotten (keeping.py), settings of a connection, a version.
+OURS = {"rule", "incident", "_over", "pragma", "enforced", "to"}
 
 
 def pieces(tree: ast.AST) -> Iterator[tuple[ast.JoinedStr, ast.expr]]:
