@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gzip
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from imsync.api import app
+from imsync.api.bodies import LARGEST
 from imsync.api.connections import Runner
 
 from .asking import House
@@ -159,3 +162,22 @@ async def test_headers_are_held_but_so_many(house: House) -> None:
         reader, writer = await ring()
         writer.write(HALF + b"".join(b"X-%d: x\r\n" % number for number in range(100)) + b"\r\n")
         assert b" 400 " in await reader.readline()
+
+
+@pytest.mark.parametrize("path", [b"/api/v1/incidents", b"/api/v1/webhooks/int_1"])
+async def test_a_bomb_is_no_larger_than_a_body_may_be(house: House, path: bytes) -> None:
+    """Two hundred megabytes of nothing, in as many kilobytes: it is the unpacked that counts."""
+    bomb = gzip.compress(bytes(1024 * 1024), 9) * 200
+    assert len(bomb) < LARGEST
+    lines = (
+        *(b"POST " + path + b" HTTP/1.1", b"Host: localhost", b"Content-Type: application/json"),
+        *(b"Content-Encoding: gzip", b"Content-Length: %d" % len(bomb), b"", bomb),
+    )
+    async with served(app.make(house.context)) as ring:
+        reader, writer = await ring()
+        tracemalloc.start()
+        writer.write(b"\r\n".join(lines))
+        assert b" 413 " in await reader.readline()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 32 * 1024 * 1024

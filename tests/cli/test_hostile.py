@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 from pydantic import TypeAdapter
-from rich.console import Console
 
 from imsync.api.answers.events import DATA
-from imsync.cli.happening import line
+from imsync.cli.ask import agreed
 from imsync.cli.main import run
-from imsync.cli.terminal import show_line
 from imsync.cli.watch import printer
 from imsync.store.events import Type
 from tests.api import contract
@@ -24,7 +22,6 @@ from tests.api import contract
 from .conftest import FakeDaemon, serving
 from .test_docs import as_tried
 from .test_help import COMMANDS, examples
-from .test_watch import TODAY
 
 EVIL = (
     "a\x1b[5;41mb\x1b]8;;http://evil.example\x07c\x9b31md\u202ee\u2066f\r\ng\x00h\x7fi\u2028j"
@@ -126,20 +123,26 @@ async def test_no_command_shows_anything_that_steers_a_terminal(
         assert said.out or said.err
 
 
+def test_no_question_steers_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", StringIO("y\n"))
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    assert agreed(f"Delete {EVIL}?", yes=False)
+    calm(capsys.readouterr().err)
+
+
 @pytest.mark.parametrize("type_", Type)
 def test_no_event_steers_the_terminal_of_whoever_watches(
     type_: Type, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "4000")
     schema = TypeAdapter(DATA[type_]).json_schema()
-    data = filled(schema, definitions=schema.get("$defs", {}))
+    data = filled(schema, schema.get("$defs", {}))
     event = {"id": EVIL, "source": EVIL, "type": type_, "subject": EVIL, "time": EVIL, "data": data}
-    terminal = StringIO()
-    console = Console(
-        file=terminal, force_terminal=True, width=4_000, highlight=False, markup=False
-    )
-    show_line(line(event, today=TODAY), console=console)
-    for as_json in (False, True):
+    for as_json, at_terminal in ((False, False), (True, False), (False, True)):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: at_terminal)  # noqa: B023
         printer(as_json=as_json)(event)
-    for text in (terminal.getvalue(), capsys.readouterr().out):
-        calm(text)
-        assert "[bold]k[/bold]" in text
+        shown = capsys.readouterr().out
+        calm(shown)
+        assert "[bold]k[/bold]" in shown

@@ -12,7 +12,7 @@ SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|PRAGMA|VACUUM|ATTACH|EXISTS|WH
 
 # Put together beside the statement from names of columns and from marks (`?`, `:name`) alone.
 MARKS = {"marks", "names", "sets", "where"}
-# Constants by other names: the rules of what is forgotten (keeping.py), settings of a connection, a version.
+# Constants by other names: of what is forgotten (keeping.py), of a connection, of a schema.
 OURS = {"rule", "incident", "_over", "pragma", "enforced", "to"}
 
 
