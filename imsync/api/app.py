@@ -78,7 +78,7 @@ from imsync.api.bodies import (
     NewToken,
 )
 from imsync.api.context import CONTEXT, Context
-from imsync.api.errors import errors
+from imsync.api.errors import NAMELESS, errors
 from imsync.api.headers import (
     DELIVERY,
     FROM,
@@ -242,9 +242,14 @@ def make(context: Context) -> web.Application:
         else web.route(one.method, one.url, access.guarded(one))
         for one in ROUTES
     )
+    app.on_response_prepare.append(_tell_no_versions)
     app.on_shutdown.append(_end_streams)
     app.on_cleanup.append(_keep_counts)
     return app
+
+
+async def _tell_no_versions(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(NAMELESS)
 
 
 async def _end_streams(app: web.Application) -> None:

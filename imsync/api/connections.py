@@ -35,6 +35,7 @@ _HEADERS: Final = 64
 """Headers of a request, of 8 KiB each at most: they are held until all have arrived."""
 
 _LONGEST: Final = 200
+_MINUTE: Final = 60.0
 
 
 class Runner(web.AppRunner):
@@ -78,7 +79,7 @@ class _Server(web.Server):
         self.theirs: dict[_Connection, None] = {}  # whose turn is the other end's, longest first
         self._open: set[_Connection] = set()
         self._most = most
-        self._full = False
+        self._told_at: float | None = None
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
@@ -89,9 +90,7 @@ class _Server(web.Server):
         False if every one that is open has a request in hand.
         """
         if len(self._open) >= self._most:
-            if not self._full:
-                log.warning("%d connections are open: those that ask nothing go first", self._most)
-            self._full = True
+            self._tell()
             idlest = next(iter(self.theirs), None)
             if idlest is None:
                 return False
@@ -103,8 +102,13 @@ class _Server(web.Server):
     def left(self, connection: "_Connection") -> None:
         self._open.discard(connection)
         self.theirs.pop(connection, None)
-        if len(self._open) < self._most / 2:
-            self._full = False
+
+    def _tell(self) -> None:
+        """In the log, once a minute."""
+        now = self._loop.time()
+        if self._told_at is None or now - self._told_at >= _MINUTE:
+            log.warning("%d connections are open: those that ask nothing go first", self._most)
+            self._told_at = now
 
 
 class _Connection(web.RequestHandler):

@@ -80,6 +80,9 @@ OWN: Final = {
 """The codes of what fails before any handler has its turn, or without anybody's purpose."""
 
 
+NAMELESS: Final = {"Server": "imsync"}
+"""In every answer: nobody outside has to know of which versions to look up the weaknesses."""
+
 HEADERS: Final[dict[type[ImsyncError], dict[str, str]]] = {
     Unauthenticated: {"WWW-Authenticate": "Bearer"},
     HeldOff: {"Retry-After": "60"},
@@ -107,7 +110,7 @@ def problem(
         body=orjson.dumps(body),
         status=status,
         content_type="application/problem+json",
-        headers=headers,
+        headers={**NAMELESS, **(headers or {})},
     )
 
 

@@ -99,6 +99,7 @@ class Api:
             method, url, data=data, headers=given, skip_auto_headers=["Content-Type"]
         ) as answer:
             text = await answer.text()
+            assert answer.headers["Server"] == "imsync", "of which version is nobody's business"
             contract.check(method, path, answer.status, answer.headers, text)
             return Answer(answer.status, answer.headers, text)
 

@@ -57,6 +57,7 @@ async def asked(address: tuple[str, int], *sent: bytes) -> tuple[int, str, dict[
         }
         body = await reader.readexactly(int(headers["content-length"]))
         status = int(head.split()[1])
+        assert headers["server"] == "imsync", "of which version is nobody's business"
         return status, headers["content-type"], orjson.loads(body), await reader.read() == b""
     finally:
         writer.close()

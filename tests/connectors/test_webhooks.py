@@ -96,6 +96,22 @@ def test_a_header_of_junk_proves_nothing(header: str | None) -> None:
     assert not proves([SECRET, "é\ud800"], header, b"x")
 
 
+def test_every_signature_is_compared_with_every_secret_in_constant_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How long it takes tells nothing of how much was right, nor of which secret it was."""
+    compared: list[tuple[bytes, bytes]] = []
+    in_constant_time = hmac.compare_digest
+
+    def compare(ours: bytes, theirs: bytes) -> bool:
+        compared.append((ours, theirs))
+        return in_constant_time(ours, theirs)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    assert proves([SECRET, "another"], f"{signed(b'x')},v1=00,v1=ff", b"x")
+    assert len(set(compared)) == 6
+
+
 @given(st.lists(st.text()), st.none() | st.text(), st.binary())
 def test_nothing_that_is_sent_makes_the_proof_fail_to_answer(
     secrets: list[str], header: str | None, body: bytes
