@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiohttp import web
@@ -43,11 +45,18 @@ async def receive(request: web.Request) -> web.Response:
     PagerDuty drop it for good, and three of them disable the subscription for a day.
     """
     context = context_of(request)
+    with _in_hand(context):
+        return await _received(request, context)
+
+
+@contextmanager
+def _in_hand(context: Context) -> Iterator[None]:
+    """For as long as memory holds what was sent. Raises Overloaded where too much is held."""
     if context.receiving >= _AT_ONCE:
         _make_room(context)
     context.receiving += 1
     try:
-        return await _received(request, context)
+        yield
     finally:
         context.receiving -= 1
 
@@ -89,7 +98,8 @@ async def _received(request: web.Request, context: Context) -> web.Response:
 
 async def test(request: web.Request) -> web.Response:
     """Say whether what was sent is rightly signed; keep nothing."""
-    _, wrong = await _prove(request, await _body(request))
+    with _in_hand(context_of(request)):
+        _, wrong = await _prove(request, await _body(request))
     if wrong:
         return shapes.answer({"valid": False, "reason": wrong}, status=401)
     return shapes.answer({"valid": True})

@@ -459,6 +459,7 @@ async def test_more_deliveries_at_once_than_memory_is_for_are_sent_away_for_now(
     answer = await door.knock(bodies[3])
     assert "3 deliveries are in hand already" in answer.problem(503, "overloaded")
     assert answer.headers["Retry-After"] == "1"
+    (await door.knock(bodies[3], at="int_test/test")).problem(503, "overloaded")
     other.execute("ROLLBACK")
     assert {answer.status for answer in await asyncio.gather(*waiting)} == {202}
     assert (await door.knock(bodies[3])).status == 202
