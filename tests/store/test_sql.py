@@ -25,15 +25,28 @@ def pieces(tree: ast.AST) -> Iterator[tuple[ast.JoinedStr, ast.expr]]:
                     yield text, part.value
 
 
+def listed(tree: ast.AST) -> set[str]:
+    """Names that stand for one constant after the other: `for name in ("page_count", …)`."""
+    return {
+        one.target.id
+        for one in ast.walk(tree)
+        if isinstance(one, ast.comprehension)
+        and isinstance(one.target, ast.Name)
+        and isinstance(one.iter, ast.Tuple)
+        and all(isinstance(each, ast.Constant) for each in one.iter.elts)
+    }
+
+
 def names(piece: ast.expr) -> set[str]:
     return {one.id for one in ast.walk(piece) if isinstance(one, ast.Name)}
 
 
 @pytest.mark.parametrize("file", sorted(STORE.glob("*.py")), ids=lambda file: file.name)
 def test_nothing_but_constants_is_written_into_sql(file: Path) -> None:
-    for text, piece in pieces(ast.parse(file.read_text())):
+    tree = ast.parse(file.read_text())
+    for text, piece in pieces(tree):
         variables = {name for name in names(piece) if not re.fullmatch(r"_?[A-Z_]+", name)}
-        assert variables <= MARKS | OURS, ast.unparse(text)
+        assert variables <= MARKS | OURS | listed(tree), ast.unparse(text)
 
 
 def test_no_sql_is_put_together_in_any_other_way() -> None:
