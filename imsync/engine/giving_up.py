@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from imsync.core.fields import Field, Instant
+from imsync.core.schedule import RetryPolicy
 from imsync.engine import linking
 from imsync.engine.carry_out import block
 from imsync.errors import ExternalError, Gone, Impossible, Refused, Unavailable, Unknown
@@ -39,10 +40,12 @@ def try_anew(conn: Connection, claim: Claim, sending: Mapping[Field, Write]) -> 
 
 
 def bury(conn: Connection, claim: Claim, error: ExternalError, *, now: Instant) -> None:
-    """Give up on all of a claim, saying why; its fields stand still until either side changes.
+    """Give up on what is left of a claim, saying why; its fields stand still until either side
+    changes.
 
     What is in doubt stays so: it may have been carried out, and the next look asks the log.
     """
+    left = outbox.held(conn, claim)
     if claim.creates:
         writes.give_up(conn, claim.link_id)
     else:
@@ -51,7 +54,7 @@ def bury(conn: Connection, claim: Claim, error: ExternalError, *, now: Instant) 
     if isinstance(error, Gone) and not claim.creates:
         linking.gone(conn, claim.link_id, because=str(error), now=now)
         return
-    for what in claim.attempts:
+    for what in left:
         if what in list(Field):
             block(conn, claim.link_id, Field(what), str(error))
         _dead_letter(conn, claim, what, error, now=now)
@@ -84,17 +87,31 @@ def _dead_letter(
 
 
 def put_off(
-    conn: Connection, claim: Claim, error: Unavailable, *, until: Instant | None, now: Instant
+    conn: Connection,
+    claim: Claim,
+    error: Unavailable,
+    *,
+    retries: RetryPolicy,
+    chance: float,
+    now: Instant,
 ) -> None:
-    """Try again at `until`; None: that was the last attempt."""
+    """Try again later what may be tried again, all of it at once; give up on the rest."""
     if isinstance(error, Unknown):
         writes.doubt(conn, claim.link_id)
     else:
         writes.failed(conn, claim.link_id)
-    if until is None:
-        bury(conn, claim, error, now=now)
-    else:
-        outbox.put_off(conn, claim, until=until, because=str(error))
+    tries = {
+        what: retries.next_try(
+            attempt=attempt, now=now, retry_after=error.retry_after, chance=chance
+        )
+        for what, attempt in claim.attempts.items()
+    }
+    again = {what: at for what, at in tries.items() if at is not None}
+    if spent := [what for what in tries if what not in again]:
+        bury(conn, claim.only(spent), error, now=now)
+    if again:
+        until = max(again.values())
+        outbox.put_off(conn, claim.only(again), until=until, because=str(error))
 
 
 def end_expired(conn: Connection, integration_id: str, *, now: Instant) -> None:

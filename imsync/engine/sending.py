@@ -52,14 +52,15 @@ class Sender:
 
     async def try_later(self, claim: Claim, error: Unavailable) -> None:
         account = self.account
-        until = account.retries.next_try(
-            attempt=claim.attempt,
-            now=account.now(),
-            retry_after=error.retry_after,
-            chance=account.rng.random(),
-        )
         log.warning("%s: attempt %d: %s", account.integration.slug, claim.attempt, error)
-        await account.db.run(giving_up.put_off, claim, error, until=until, now=account.now())
+        await account.db.run(
+            giving_up.put_off,
+            claim,
+            error,
+            retries=account.retries,
+            chance=account.rng.random(),
+            now=account.now(),
+        )
 
     async def create(self, claim: Claim) -> None:
         """Create the incident there, once. The first request has its permit already."""

@@ -46,6 +46,10 @@ class Claim:
     def attempt(self) -> int:
         return max(self.attempts.values())
 
+    def only(self, whats: Iterable[str]) -> "Claim":
+        """The lease on these alone."""
+        return Claim(self.link_id, {what: self.attempts[what] for what in whats})
+
     @property
     def creates(self) -> bool:
         return CREATE in self.attempts
@@ -197,6 +201,11 @@ def holds(conn: Connection, claim: Claim, whats: Iterable[str]) -> bool:
         ).fetchone()
         for what in whats
     )
+
+
+def held(conn: Connection, claim: Claim) -> list[str]:
+    """What of the claim is not done with, and not another's by now."""
+    return [what for what in claim.attempts if holds(conn, claim, [what])]
 
 
 def settle(conn: Connection, claim: Claim, whats: Iterable[str] | None = None) -> None:

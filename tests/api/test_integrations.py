@@ -1,5 +1,6 @@
 """/integrations: what is configured, that secrets stay ours, and how each is doing."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -473,6 +474,16 @@ async def test_an_outbound_letter_is_tried_again_with_what_the_field_is_now(town
     assert (await asks(town)("POST", f"/api/v1/dead-letters/{letter['id']}/retry")).status == 202
     await town.settle()
     assert (await town.there())["title"] == "Ours"
+    assert await town.dead_letters() == []
+
+
+async def test_a_letter_that_two_people_retry_is_tried_once(town: Town) -> None:
+    path = f"/api/v1/dead-letters/{(await an_outbound_letter(town))['id']}/retry"
+    writes = town.sandbox.writes
+    answers = await asyncio.gather(asks(town)("POST", path), asks(town)("POST", path))
+    assert sorted(answer.status for answer in answers) == [202, 404]
+    await town.settle()
+    assert town.sandbox.writes == writes + 1
     assert await town.dead_letters() == []
 
 

@@ -6,7 +6,7 @@ from imsync.core.fields import Field
 from imsync.core.schedule import LONGEST_WAIT
 from imsync.engine import configure, dead_letters, edits
 from imsync.engine.sending import Sender
-from imsync.errors import Refused
+from imsync.errors import Refused, Unavailable
 from imsync.store import inbox, incidents, outbox
 from tests.engine.test_faults import wait_out
 from tests.town import Json, Town
@@ -169,6 +169,39 @@ async def test_notes_that_are_not_to_go(linked: Town, settings: dict[str, object
     await note(linked, "Between us")
     await linked.settle()
     assert await notes_there(linked) == []
+
+
+async def test_what_joins_a_last_attempt_is_not_given_up_on_with_it(linked: Town) -> None:
+    linked.sandbox.faults.api_error = 1.0
+    await linked.edit(title="Tried for long")
+    for _ in range(4):
+        await linked.settle()
+        linked.clock.at += LONGEST_WAIT
+    await note(linked, "Written just now")
+    await linked.settle()
+    assert [letter.field for letter in await linked.dead_letters()] == ["title"]
+    linked.sandbox.faults.api_error = 0.0
+    linked.clock.at += LONGEST_WAIT
+    await linked.settle()
+    assert [text for _, text in await notes_there(linked)] == ["Written just now"]
+
+
+async def test_what_has_arrived_is_not_given_up_on_with_what_has_not(linked: Town) -> None:
+    connector = linked.crew.account.connector
+
+    async def fails(*given: object, **named: object) -> object:
+        raise Unavailable("no notes today")
+
+    connector.put_note = fails  # type: ignore[method-assign, assignment]
+    await note(linked, "Never")
+    for _ in range(4):
+        await linked.settle()
+        linked.clock.at += LONGEST_WAIT
+    await linked.edit(title="Arrives with the last attempt")
+    await linked.settle()
+    assert [letter.field_name for letter in await linked.dead_letters()] == ["note"]
+    assert (await linked.there())["title"] == "Arrives with the last attempt"
+    assert (await linked.field("title")).blocked is None
 
 
 async def test_a_note_that_is_refused_is_a_dead_letter_and_can_be_tried_again(
