@@ -104,6 +104,7 @@ async def add_note(request: web.Request) -> web.Response:
         by=actor_of(request),
         now=context.now(),
     )
+    context.fleet.ring()
     return shapes.answer(shapes.timeline_entry(entry), status=201)
 
 
