@@ -20,6 +20,9 @@ NOTHING = "-"
 LONGEST = 40  # cells of a column that is cut, where no terminal has a width
 LONGEST_LAST = 80  # ... of the last one, which nothing stands behind
 
+_AHEAD = 60
+"""By how much (s) the daemon's clock may be ahead of ours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -90,13 +93,16 @@ def when(value: Any, *, now: datetime | None = None) -> str:
 
 
 def ago(value: Any, *, now: datetime | None = None) -> str:
-    """How long ago a time of the API was: `5m 12s ago`. For tables, where people compare."""
+    """How long ago a time of the API was, or how far off: `5m 12s ago`, `in 3d 4h`. For tables,
+    where people compare."""
     try:
         passed = (now or datetime.now(UTC)) - datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return cell(value)
-    # The daemon's clock may be ahead of ours.
-    return f"{duration(max(passed.total_seconds(), 0))} ago"
+    seconds = passed.total_seconds()
+    if seconds < -_AHEAD:
+        return f"in {duration(-seconds)}"
+    return f"{duration(max(seconds, 0))} ago"
 
 
 def duration(seconds: object) -> str:

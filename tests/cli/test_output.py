@@ -105,6 +105,7 @@ def test_in_a_table_it_is_told_relatively_under_a_name_that_fits() -> None:
 @pytest.mark.parametrize(
     ("second", "shown"),
     [
+        (-7_776_000, "in 90d 0h"),
         (-3, "0s ago"),
         (59, "59s ago"),
         (60, "1m 0s ago"),
