@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -26,7 +27,7 @@ from imsync.core.offset import Offset
 from imsync.engine.fleet import Connects, Fleet
 from imsync.engine.keeping import Keeping
 from imsync.errors import UserError
-from imsync.store import forgetting, keys, lock
+from imsync.store import forgetting, keys, lock, restoring
 from imsync.store.audit import Action
 from imsync.store.database import Database, DatabaseError
 from imsync.store.integrations import Integration
@@ -178,8 +179,17 @@ def _say(settings: Settings, context: Context) -> None:
 @click.option(
     "--forget-secrets", is_flag=True, help="Forget what was sealed with a lost key, and exit."
 )
+@click.option(
+    "--restore",
+    "copy",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Put a copy that `im backup` made in the database's place, and exit.",
+)
 @click.version_option(__version__, prog_name="imsyncd")
-async def command(path: Path | None, sandbox: bool, check: bool, forget_secrets: bool) -> None:
+async def command(
+    path: Path | None, sandbox: bool, check: bool, forget_secrets: bool, copy: Path | None
+) -> None:
     """Keep incidents in step between this host's platform and PagerDuty, both ways.
 
     Example: imsyncd --sandbox
@@ -198,6 +208,9 @@ async def command(path: Path | None, sandbox: bool, check: bool, forget_secrets:
     _keep_to_ourselves()
     if forget_secrets:
         _forget_secrets(settings.database, source)
+        return
+    if copy is not None:
+        _restore(settings.database, copy)
         return
     logs.set_up(settings.log_level, settings.log_format)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -220,6 +233,16 @@ def _forget_secrets(database: Path, source: keys.Source) -> None:
         }
         what = forgetting.SETTING[one.column]
         print(f"forgot a {what} of {one.slug}: `{anew[one.column]}` gives it one")
+
+
+def _restore(database: Path, copy: Path) -> None:
+    with lock.held(database):
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        found = restoring.restore(database, copy, stamp=stamp)
+    many = "1 incident" if found.incidents == 1 else f"{found.incidents:,} incidents"
+    print(f"{database} is what {copy} was: {many}")
+    if found.before is not None:
+        print(f"what was there before is {found.before} now")
 
 
 def main() -> None:

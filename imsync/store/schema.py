@@ -35,18 +35,23 @@ def upgrade(conn: Connection) -> None:
 
     Raises TooNew.
     """
+    must_be_known(conn)
     found = version(conn)
-    if found > latest():
-        raise TooNew(
-            f"the database has schema {found}; this imsync knows {latest()}",
-            hint="run the imsync that last used it, or a newer one",
-        )
     if found == 0:
         run_script(conn, (_HERE / "schema.sql").read_text("utf-8"), to=latest())
         return
     for number, script in migrations():
         if number > found:
             run_script(conn, script, to=number)
+
+
+def must_be_known(conn: Connection) -> None:
+    """Raises TooNew."""
+    if (found := version(conn)) > latest():
+        raise TooNew(
+            f"the database has schema {found}; this imsync knows {latest()}",
+            hint="run the imsync that last used it, or a newer one",
+        )
 
 
 def check(conn: Connection) -> None:

@@ -62,10 +62,14 @@ def test_what_im_backup_makes_can_be_put_back(world: World) -> None:
     again = world.im("backup", str(world.folder / "copy.db"))
     assert (again.returncode, "exists already" in again.stderr) == (1, True)
     world.json("declare", "--sev", "SEV-2", "--title", "After it")
+    while_it_runs = world.refused("--restore", str(world.folder / "copy.db"))
+    assert (while_it_runs[0], "is in use by imsyncd" in while_it_runs[1]) == (1, True)
     world.kill()
-    for name in ("im.db", "im.db-wal", "im.db-shm"):
-        (world.folder / "data" / name).unlink(missing_ok=True)
-    (world.folder / "copy.db").rename(database)
+    status, told, _ = world.ran("--restore", str(world.folder / "copy.db"))
+    assert status == 0
+    first, second = told.splitlines()
+    assert first == f"{database} is what {world.folder / 'copy.db'} was: 1 incident"
+    assert list(database.parent.glob("im.db.2*Z")) == [Path(second.split()[-2])]
     world.start("--sandbox")
     assert [one["title"] for one in world.json("incident", "list")["items"]] == [
         "Before the backup"
