@@ -26,7 +26,16 @@ from imsync.engine import acting, noting, routing
 from imsync.engine.carry_out import maps_of, reconcile
 from imsync.engine.observe import learn, observe
 from imsync.errors import Clash, NotFound
-from imsync.store import incidents, integrations, journal, links, outbox, services, writes
+from imsync.store import (
+    dead_letters,
+    incidents,
+    integrations,
+    journal,
+    links,
+    outbox,
+    services,
+    writes,
+)
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 from imsync.store.links import Link
@@ -161,6 +170,7 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
     for write in sent.values():
         writes.landed(conn, write.id, now)
     writes.give_up(conn, link.id)
+    dead_letters.discard_outbound(conn, link.id, now=now)  # it was given up on, and is there
     incident = incidents.get(conn, link.incident_id)
     integration = integrations.get(conn, link.integration_id)
     born = TRANSLATIONS[integration.integration_type].born

@@ -8,7 +8,7 @@ from imsync.core.fields import Field, Instant
 from imsync.core.maps import Custom, Pairs
 from imsync.engine.rules import decide_anew
 from imsync.errors import NotFound, UserError
-from imsync.store import value_maps
+from imsync.store import links, value_maps
 from imsync.store.database import Connection
 from imsync.store.directory import Directory
 from imsync.store.integrations import Integration
@@ -42,6 +42,7 @@ def set_map(
             hint="whatever is written must read back as what was meant: say both ways",
         )
     value_maps.replace(conn, integration.id, name, Pairs(out, back), now=now, by=by)
+    links.unblock(conn, integration.id, field)  # what had no counterpart may have one now
     decide_anew(conn, integration.id, now=now, fields=[field])
 
 

@@ -12,7 +12,7 @@ from imsync.core.plan import Blocked
 from imsync.engine import acting, linking
 from imsync.engine.carry_out import View, block, decided, reconcile, view
 from imsync.engine.observe import observe, undated
-from imsync.store import incidents, integrations, journal, links, outbox, writes
+from imsync.store import dead_letters, incidents, integrations, journal, links, outbox, writes
 from imsync.store.database import Connection
 from imsync.store.outbox import Claim
 from imsync.store.writes import Write
@@ -176,7 +176,7 @@ def confirm(
         got = snapshot.fields.get(field, write.value)
         if got == write.value or _reads_as(maps[field], got, write.edit.value):
             agree(conn, write, got, as_of=snapshot.as_of)
-            _journal(conn, write, actor, now=now)
+            _arrived(conn, write, actor, now=now)
         elif got == write.before:
             links.set_seen(conn, link_id, field, Seen(got, now, snapshot.as_of))
             block(conn, link_id, field, f"it was told {write.value!r} and kept {got!r}")
@@ -188,7 +188,9 @@ def confirm(
     reconcile(conn, link_id, now=now)
 
 
-def _journal(conn: Connection, write: Write, actor: str | None, *, now: Instant) -> None:
+def _arrived(conn: Connection, write: Write, actor: str | None, *, now: Instant) -> None:
+    """Say so; an earlier edit of the field that was given up on is nobody's worry any more."""
+    dead_letters.discard_outbound(conn, write.link_id, write.field, now=now)
     integration = integrations.get(conn, links.get(conn, write.link_id).integration_id)
     remark = acting.remark(integration, write, actor)
     journal.confirmed(conn, write.link_id, write.field, write.edit, remark=remark, now=now)
@@ -226,7 +228,7 @@ def confirm_description(
     writes.landed(conn, write.id, now)
     base = Base(write.edit.value, write.value, write.edit.at)
     links.set_base(conn, claim.link_id, write.field, base)
-    _journal(conn, write, actor, now=now)
+    _arrived(conn, write, actor, now=now)
     reconcile(conn, claim.link_id, now=now)
 
 

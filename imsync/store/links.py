@@ -298,6 +298,15 @@ def set_because(conn: Connection, id_: int, field: Field, because: str) -> None:
     )
 
 
+def unblock(conn: Connection, integration_id: str, field: Field) -> None:
+    """Let the field be tried again on all links of the integration."""
+    conn.execute(
+        "UPDATE link_fields SET blocked = NULL WHERE field = ? AND blocked IS NOT NULL"
+        " AND link_id IN (SELECT id FROM links WHERE integration_id = ?)",
+        (field, integration_id),
+    )
+
+
 def blocked(conn: Connection) -> dict[tuple[int, Field], str]:
     """Why the fields of links that stand still do."""
     rows = conn.execute("SELECT link_id, field, blocked FROM link_fields WHERE blocked IS NOT NULL")

@@ -151,6 +151,7 @@ async def test_after_the_last_attempt_there_is_a_dead_letter_and_no_more(town: T
     await town.edit(title="Ours, at last")
     await wait_out(town)
     assert (await town.there())["title"] == "Ours, at last", "a new edit is a new try"
+    assert await town.dead_letters() == [], "it has arrived: there is nothing to worry about"
 
 
 async def test_an_outage_needs_nobodys_hands_when_it_is_over(town: Town) -> None:

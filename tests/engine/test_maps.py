@@ -1,13 +1,14 @@
 """Value maps as people set them: in force at once, and refused where they break a law."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
-from imsync.core.fields import Field
+from imsync.core.fields import Field, Value
 from imsync.core.maps import Pairs
 from imsync.engine import maps
-from imsync.errors import NotFound, UserError
+from imsync.errors import NotFound, Refused, UserError
 from tests.town import Town
 
 
@@ -116,3 +117,29 @@ async def test_a_map_set_anew_moves_nothing_that_stands(town: Town) -> None:
     await town.sweep()
     assert town.sandbox.writes == quiet
     assert (await town.here())[Field.SEVERITY] == "SEV-3"
+
+
+async def test_what_had_no_counterpart_is_tried_again_under_the_new_map(town: Town) -> None:
+    """It stood still until either side was edited, though the map had been mended for it."""
+    await town.declare(severity="SEV-1")
+    await town.settle()
+    connector = town.crew.account.connector
+    real = connector.write
+
+    async def knows_no_p3(external_id: str, values: Mapping[Field, Value], **how: Any) -> Any:
+        if "P3" in str(values):
+            raise Refused("Priority Not Found", status=400)
+        return await real(external_id, values, **how)
+
+    connector.write = knows_no_p3  # type: ignore[method-assign, assignment]
+    await town.edit(severity="SEV-3")
+    await town.settle()
+    (letter,) = await town.dead_letters()
+    assert (letter.field, (await town.field("severity")).blocked) == (
+        "severity",
+        "Priority Not Found",
+    )
+    await set_map(town, "priority", {"SEV-3": "P4", "SEV-4": "P5"}, {"P4": "SEV-3", "P5": "SEV-4"})
+    await town.settle()
+    assert (await town.there())["priority"]["summary"] == "P4"
+    assert await town.dead_letters() == []
