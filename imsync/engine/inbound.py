@@ -211,7 +211,7 @@ def _apply(conn: Connection, integration: Integration, event: Event, *, now: Ins
             _tell(conn, integration, link, event, now=now)
         return outcome
     if link is None or link.state == "gone":
-        return "not linked"
+        return inbox.NOT_LINKED
     if event.snapshot is not None:
         if crosses_a_write(conn, link.id, event.snapshot):
             raise Unavailable("a write of ours was on its way when it was looked at")

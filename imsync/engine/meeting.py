@@ -4,7 +4,7 @@ from imsync.connectors.base import Event, Snapshot
 from imsync.core.covered import CUT
 from imsync.core.fields import Instant, Side
 from imsync.engine import linking, routing
-from imsync.store import integrations, links, outbox, services
+from imsync.store import inbox, integrations, links, outbox, services
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 from imsync.store.links import Link
@@ -45,7 +45,7 @@ def meet(
     mapped = routing.is_mapped(conn, integration, snapshot.service_id)
     imported = integration.import_open == "all" or (integration.import_open == "mapped" and mapped)
     if not appeared and not missed and not (snapshot.open and imported):
-        return "not linked"
+        return inbox.NOT_LINKED
     comes_in, _ = routing.type_for(conn, integration, snapshot.service_id)
     if not comes_in:
         services.leave_alone(
@@ -53,6 +53,8 @@ def meet(
         )
         return "left alone: its service is not mapped"
     linking.appeared(conn, integration, snapshot, by=by, now=now)
+    # Notes may have come before it, while it seemed to be over already: nothing else tells of them.
+    inbox.tell_again(conn, integration.id, snapshot.external_id, now=now)
     return "declared here"
 
 

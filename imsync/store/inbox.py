@@ -147,6 +147,20 @@ def revive(conn: Connection, id_: int, *, now: Instant) -> None:
     )
 
 
+NOT_LINKED = "not linked"
+"""What became of deliveries about an incident that was none of ours then."""
+
+
+def tell_again(conn: Connection, integration_id: str, external_id: str, *, now: Instant) -> None:
+    """The incident is ours by now: let what was told of it before be applied."""
+    conn.execute(
+        "UPDATE inbox SET state = 'pending', outcome = NULL, attempt = 0, due_at = ?"
+        " WHERE integration_id = ? AND external_id = ?"
+        f"   AND state = 'done' AND outcome = '{NOT_LINKED}'",
+        (now, integration_id, external_id),
+    )
+
+
 def put_off(conn: Connection, id_: int, *, until: Instant) -> None:
     conn.execute("UPDATE inbox SET due_at = ? WHERE id = ? AND state = 'pending'", (until, id_))
 

@@ -268,6 +268,8 @@ CREATE TABLE inbox (
 ) STRICT;
 CREATE UNIQUE INDEX inbox_event ON inbox (integration_id, event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX inbox_open ON inbox (integration_id, id) WHERE state = 'pending';
+CREATE INDEX inbox_left ON inbox (integration_id, external_id)
+    WHERE state = 'done' AND outcome = 'not linked';
 
 -- What we owe the outside: link and field, not values; those are read when they are sent.
 --     (nothing owed) --owe--> pending --claim--> sending --settle--> (nothing owed)

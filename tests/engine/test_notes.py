@@ -91,6 +91,28 @@ async def test_a_note_on_an_incident_that_nobody_told_us_of_brings_both(town: To
     assert await notes_here(town) == ["Seen in Frankfurt"]
 
 
+async def test_a_note_that_comes_before_its_incident_which_is_over_by_then(town: Town) -> None:
+    """Seed 2729: it was nobody's when it came, and was not told when its incident came at last."""
+    faults = town.sandbox.faults
+    faults.delivery_delay = faults.delivery_reorder = 1.0
+    faults.delivery_delay_ms = 3_600_000
+    external_id = await town.trigger("Short one")
+    await town.settle()
+    resolved = {"incident": {"type": "incident_reference", "status": "resolved"}}
+    await town.call("PUT", f"/incidents/{external_id}", resolved)
+    await town.settle()
+    faults.delivery_delay = faults.delivery_reorder = 0.0
+    note = {"note": {"content": "Seen in Frankfurt"}}
+    await town.call("POST", f"/incidents/{external_id}/notes", note)
+    await town.settle()
+    assert await town.titles() == []
+    town.clock.at += 3_600_000
+    await town.settle()
+    assert (await town.here())[Field.TITLE] == "Short one"
+    assert await notes_here(town) == ["Seen in Frankfurt"]
+    assert [text for _, text in await notes_there(town)] == ["Seen in Frankfurt"]
+
+
 async def test_a_note_on_what_we_have_just_created_and_do_not_know_of_yet(town: Town) -> None:
     await town.declare()
     await town.lose_the_answer_to("create")
