@@ -240,6 +240,8 @@ async def test_what_cannot_prove_to_be_pagerduty_is_told_nothing(session: Client
 
 
 async def test_cookies_are_not_kept(session: ClientSession, hostile: Hostile) -> None:
-    with pytest.raises(ExternalError):
-        await reads(await hostile(ANSWERS["very many cookies"]))
+    pd = await hostile(ANSWERS["very many cookies"])
+    pd._rest.base_url = pd._rest.base_url.replace("127.0.0.1", "localhost")  # no jar keeps an IP's
+    with pytest.raises(ExternalError, match="makes no sense"):
+        await reads(pd)
     assert len(session.cookie_jar) == 0
