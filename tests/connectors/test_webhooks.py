@@ -307,7 +307,11 @@ def test_bytes_of_any_kind_are_survived(body: bytes) -> None:
     survives(body)
 
 
-@given(st.sampled_from([*ABOUT, "incident.annotated", "incident.x", "pagey.ping"]), junk, junk)
+@given(
+    st.sampled_from([*ABOUT, "incident.annotated", "incident.x", "pagey.ping"]),
+    junk,
+    st.just("2026-09-21T14:13:20Z") | junk,
+)
 def test_events_of_any_shape_are_survived(type_: str, about: Any, time: Any) -> None:
     event = {"event_type": type_, "data": about, "occurred_at": time, "agent": about, "id": time}
     survives(json.dumps({"event": event}).encode(errors="replace"))
