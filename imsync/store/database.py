@@ -240,7 +240,13 @@ def _prepare(conn: Connection, source: keys.Source) -> Keyring:
 async def _connect(
     path: Path | str, *, writing: bool, ring: Keyring | None = None
 ) -> aiosqlite.Connection:
-    conn = await aiosqlite.connect(path, isolation_level=None, factory=Keyed)
+    opening = aiosqlite.connect(path, isolation_level=None, factory=Keyed)
+    try:
+        conn = await opening
+    except BaseException:
+        # Its thread has a last word to say, for which the loop must be there still.
+        await asyncio.to_thread(opening._thread.join)
+        raise
     pragmas = ["foreign_keys = ON", f"busy_timeout = {_PATIENCE}"]
     if writing:
         pragmas += [

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import aiosqlite
@@ -164,3 +165,15 @@ except lock.Locked as error:
     assert "let in" not in told
     with lock.held(path):
         pass  # the lock goes with its holder
+
+
+def test_what_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path) -> None:
+    """It said its last word to a loop that was closed by then: a traceback after the error."""
+    before = threading.active_count()
+
+    async def fail() -> int:
+        with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+            await Database.open(tmp_path)
+        return threading.active_count()
+
+    assert [asyncio.run(fail()) - before - 1 for _ in range(20)] == [0] * 20  # the loop's own
