@@ -85,9 +85,9 @@ def no_look_for_it(patch: pytest.MonkeyPatch) -> None:
 
 MUTANTS: Sequence[Mutant] = (
     Mutant("confirm-first", confirm_first, ["lost", "differ"]),
-    Mutant("no-late", no_late, ["lost"]),
-    Mutant("settle-on-stale", settle_on_stale, ["lost"]),
+    Mutant("no-late", no_late, ["lost"], [153]),
+    Mutant("settle-on-stale", settle_on_stale, ["lost"], [309]),
     Mutant("two-workers", two_workers, ["lost", "differ", "echo", "note"]),
-    Mutant("answer-first", answer_first, ["unkept"], [144]),
+    Mutant("answer-first", answer_first, ["unkept"], [378]),
     Mutant("no-look-for-it", no_look_for_it, ["double", "differ"]),
 )
