@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from imsync.errors import Clash, UserError
+from imsync.store.folders import flush
 from imsync.store.sealing import Key
 
 VARIABLE = "IMSYNC_KEY"
@@ -93,7 +94,7 @@ class KeyFile:
                 new.replace(path)
             finally:
                 new.unlink(missing_ok=True)
-            _flush(path.parent)
+            flush(path.parent)
         except OSError as error:
             raise UserError(
                 f"cannot write {self._name}: {error.strerror}",
@@ -169,12 +170,3 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(descriptor)
-
-
-def _flush(folder: Path) -> None:
-    """Have the disk keep the names in it, too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

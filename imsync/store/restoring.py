@@ -7,6 +7,7 @@ from pathlib import Path
 
 from imsync.errors import UserError
 from imsync.store import schema
+from imsync.store.folders import flush
 
 _PARTS = ("", "-wal", "-shm")
 """A database and what a crash leaves beside it. The WAL of one mixed into another is damage."""
@@ -33,7 +34,7 @@ def restore(database: Path, copy: Path, *, stamp: str) -> Restored:
         for part in _PARTS[1:]:
             database.with_name(database.name + part).unlink(missing_ok=True)
         new.replace(database)
-        _flush(database.parent)
+        flush(database.parent)
     except OSError as error:
         raise UserError(
             f"cannot restore {copy} to {database}: {error.strerror}",
@@ -77,12 +78,3 @@ def _kept(database: Path, before: Path) -> Path | None:
         if old.exists():
             os.link(old, before.with_name(before.name + part))
     return before
-
-
-def _flush(folder: Path) -> None:
-    """Have the disk keep the names in it, too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
