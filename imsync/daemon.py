@@ -221,7 +221,7 @@ async def command(
 
 def _forget_secrets(database: Path, source: keys.Source) -> None:
     """Say what was forgotten, a line each, and what gives it anew."""
-    with lock.held(database), _usable(database):
+    with _usable(database), lock.held(database):
         asking = of_this_process(Action.FORGOTTEN)
         forgotten = forgetting.forget(database, source, now=wall_clock(), asking=asking)
     if not forgotten:
@@ -236,6 +236,7 @@ def _forget_secrets(database: Path, source: keys.Source) -> None:
 
 
 def _restore(database: Path, copy: Path) -> None:
+    listening.private_folder(database.parent)
     with lock.held(database):
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         found = restoring.restore(database, copy, stamp=stamp)

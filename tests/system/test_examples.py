@@ -51,6 +51,27 @@ def test_a_session_with_curl(world: World) -> None:
     assert len(world.json("incident", "list")["items"]) == 1, "its key makes no second incident"
 
 
+def test_a_copy_can_be_put_on_a_host_that_has_no_database_yet(world: World) -> None:
+    """Its folder is made, as by a start; it was a traceback."""
+    world.start()
+    world.json("declare", "--sev", "SEV-2", "--title", "Moves house")
+    copy = world.folder / "copy.db"
+    world.json("backup", str(copy))
+    elsewhere = world.folder / "new" / "host" / "im.db"
+    status, told, _ = world.ran("--restore", str(copy), IMSYNC_DATABASE=str(elsewhere))
+    assert (status, told) == (0, f"{elsewhere} is what {copy} was: 1 incident\n")
+    assert (elsewhere.parent.stat().st_mode & 0o777, elsewhere.stat().st_mode & 0o777) == (
+        0o700,
+        0o600,
+    )
+
+
+def test_nor_does_forgetting_need_one_to_say_so_in_a_line(world: World) -> None:
+    nowhere = str(world.folder / "no" / "im.db")
+    status, said = world.refused("--forget-secrets", IMSYNC_DATABASE=nowhere)
+    assert (status, "Traceback" in said, nowhere in said) == (1, False, True)
+
+
 def test_what_im_backup_makes_can_be_put_back(world: World) -> None:
     """As docs/operating.md says: stop, put back, start."""
     world.start("--sandbox")
