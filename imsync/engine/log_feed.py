@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Change, Snapshot, Translation
-from imsync.core.covered import Theirs
+from imsync.core.covered import CUT, Theirs
 from imsync.core.fields import Field, Instant
 from imsync.engine.observe import uncover
 from imsync.engine.own_lines import covered, is_ours, own_lines, own_runs
@@ -26,12 +26,12 @@ class Told:
 
     edits: Mapping[tuple[str, Field], Theirs]
     strangers: frozenset[str] = frozenset()  # incidents that were triggered and are not linked
-    late: frozenset[str] = frozenset()  # linked as they were before the log was read
+    unseen: frozenset[str] = frozenset()  # incidents that only a look tells more of
 
     @property
     def incidents(self) -> set[str]:
         """The external ids of the linked incidents that somebody else has, or may have, edited."""
-        return {external_id for external_id, _ in self.edits} | self.late
+        return {external_id for external_id, _ in self.edits} | self.unseen
 
     def dates(self, snapshot: Snapshot, translation: Translation) -> Snapshot:
         """The snapshot, with the times of those of its values whose edit the log tells."""
@@ -63,7 +63,8 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
     for change in changes:
         by_incident[change.external_id].append(change)
     told: dict[tuple[str, Field], Theirs] = {}
-    strangers, translation = set[str](), translation_of(integration)
+    strangers, moved = set[str](), set[str]()
+    translation = translation_of(integration)
     for external_id, lines in by_incident.items():
         link = links.to(conn, integration_id, external_id)
         if link is None:
@@ -77,9 +78,11 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
                 edit = _edit(line)
                 links.note_theirs(conn, link.id, line.field, edit.at)
                 told[external_id, line.field] = edit
+            elif line not in own and not _is_seen(conn, link.id, line, translation):
+                moved.add(external_id)
         compare(conn, integration, link.id, ours, lines, now=now)
     late = links.linked_late(conn, integration_id)
-    return Told(told, frozenset(strangers), frozenset(late))
+    return Told(told, frozenset(strangers), frozenset(moved.union(late)))
 
 
 def compare(
@@ -108,6 +111,15 @@ def compare(
             uncover(conn, link_id, write, _edit(unseen), now=now)
             told = [*write.written.covered, unseen.value]
             write = replace(write, written=replace(write.written, covered=told))
+
+
+def _is_seen(conn: Connection, link_id: int, line: Change, translation: Translation) -> bool:
+    """Whether what a write of ours set on its way has been taken in, or what came after it.
+
+    It was not if a conflict turned on it: our own answer does not tell since when it stands.
+    """
+    seen = links.fields(conn, link_id)[line.field].seen
+    return seen is not None and (seen.as_of >= line.at + CUT or translation.fits(line, seen.value))
 
 
 def translation_of(integration: Integration) -> Translation:

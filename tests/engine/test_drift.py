@@ -48,6 +48,28 @@ async def test_an_edit_is_found_by_a_poll_and_costs_a_look_at_that_incident(calm
     assert (await calm.integration()).drift_healed == 1
 
 
+async def test_whom_our_write_of_a_policy_assigned_is_found_by_a_poll(calm: Town) -> None:
+    """Found by the simulation (8015): the log says it was us, so no poll looked; a sweep did."""
+    for somebody in (calm.user(-1)["email"], "nobody@nowhere.example"):
+        await calm.edit(assigned_to=somebody)
+        await calm.settle()
+    calm.clock.at += 20_000
+    await poll(calm)
+    assert (await calm.field("assigned_to")).blocked is not None
+    there = calm.account["escalation_policies"]
+    used = (await calm.there())["escalation_policy"]["id"]
+    await calm.edit(escalation_policy=next(one["name"] for one in there if one["id"] != used))
+    await calm.settle()
+    assigned = (await calm.there())["assignments"][0]["assignee"]["id"]
+    calm.clock.at += 20_000
+    assert await poll(calm) > 1
+    assert (await calm.field("assigned_to")).blocked is None
+    emails = {user["id"]: user["email"] for user in calm.account["users"]}
+    assert (await calm.here())[Field.ASSIGNED_TO] == emails[assigned]
+    calm.clock.at += 20_000
+    assert await poll(calm) == 1, "once it was looked at, it costs nothing"
+
+
 async def test_an_incident_whose_webhook_was_lost_is_found_by_a_poll(calm: Town) -> None:
     calm.clock.at += 20_000
     external_id = await calm.trigger("Nobody told us")
