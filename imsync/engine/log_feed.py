@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Change, Snapshot, Translation
-from imsync.core.covered import CUT, Theirs
+from imsync.core.covered import CUT, IN_FLIGHT, Theirs
 from imsync.core.fields import Field, Instant
 from imsync.engine.observe import uncover
-from imsync.engine.own_lines import covered, is_ours, own_lines, own_runs
+from imsync.engine.own_lines import covered, is_ours, made, own_lines, own_runs
 from imsync.store import integrations, links, writes
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
@@ -80,7 +80,8 @@ def read(conn: Connection, integration_id: str, changes: Iterable[Change], *, no
                 told[external_id, line.field] = edit
             elif line not in own and not _is_seen(conn, link.id, line, translation):
                 moved.add(external_id)
-        compare(conn, integration, link.id, ours, lines, now=now)
+        strays = writes.strays(conn, link.id, within=IN_FLIGHT)
+        compare(conn, integration, link.id, [*ours, *strays], lines, now=now)
     late = links.linked_late(conn, integration_id)
     return Told(told, frozenset(strangers), frozenset(moved.union(late)))
 
@@ -96,14 +97,18 @@ def compare(
 ) -> None:
     """Find the edits that these writes of ours covered, in the lines of their incident.
 
-    Where several lines may be ours, that is said of each: a record too many loses nothing.
+    Where several lines may be ours, that is said of each: a record too many loses nothing. A
+    write that was taken not to have landed may have done so late, in a line that is no other's.
     """
     translation = translation_of(integration)
     known = writes.of_link(conn, link_id)
     for write in ours:
+        is_stray = write not in known
         of_field = [line for line in lines if line.field is write.field]
         others = own_lines((one for one in known if one.id != write.id), lines, translation)
         for run in own_runs(write, of_field, translation):
+            if is_stray and of_field[run[0]] in others:
+                continue
             own = [*others, *(of_field[at] for at in run)]
             unseen = covered(write, of_field[: run[0]], own, translation)
             if unseen is None or unseen.value in write.written.covered:
@@ -132,15 +137,23 @@ def dated(
     """The snapshot with the times that its incident's log tells.
 
     The log may have been read later than the snapshot was taken, and within a second its
-    times are one: what stood there was set by the last line until then that tells of it.
+    times are one: what stood there was set by the last line until then that made it so, or,
+    where none did, that tells of it or of a part of it.
     """
     translation = translation_of(integrations.get(conn, integration_id))
+    link = links.to(conn, integration_id, snapshot.external_id)
+    states = links.fields(conn, link.id) if link else {}
     edits: dict[tuple[str, Field], Theirs] = {}
-    for line in changes:
-        key = line.external_id, line.field
-        told = line.field in snapshot.fields and translation.fits(line, snapshot.fields[line.field])
-        if told and (line.at <= snapshot.as_of or key not in edits):
-            edits[key] = _edit(line)
+    for field, value in snapshot.fields.items():
+        lines = [line for line in changes if line.field is field]
+        seen = states[field].seen if field in states else None
+        telling = [line for line in lines if translation.fits(line, value)]
+        if seen is not None:
+            whole = made(seen.value, seen.as_of, value, lines, translation)
+            telling = [lines[at] for at in whole] or telling
+        if telling:
+            until = [line for line in telling if line.at <= snapshot.as_of]
+            edits[snapshot.external_id, field] = _edit(until[-1] if until else telling[0])
     return Told(edits).dates(snapshot, translation)
 
 

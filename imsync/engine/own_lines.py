@@ -116,8 +116,10 @@ def covered(
         unseen.pop()
     if not unseen or write.written.before is NEVER:
         return None
-    stood = _stood(write, unseen, translation)
-    known = stood in (write.written.before, write.written.value)
+    stood, look = _stood(write, unseen, translation), write.written
+    # An earlier attempt of ours may have written over what our look had seen: that is news again.
+    gone = any(line in own and line.at > look.as_of for line in unseen)
+    known = stood == look.value or (stood == look.before and not gone)
     return None if known else replace(unseen[-1], value=stood)
 
 

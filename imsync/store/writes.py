@@ -125,7 +125,19 @@ def of_link(conn: Connection, link_id: int) -> list[Landed]:
     return [_landed(row) for row in rows]
 
 
-def _landed(row: Row) -> Landed:
+def strays(conn: Connection, link_id: int, *, within: int) -> list[Landed]:
+    """The writes of a link that were in doubt and taken not to have landed, oldest first.
+
+    Each as if it had landed at the last moment that it could: so many ms after it was sent.
+    """
+    rows = conn.execute(
+        "SELECT * FROM writes WHERE link_id = ? AND state = 'failed' AND doubted ORDER BY id",
+        (link_id,),
+    )
+    return [_landed(row, at=Instant(row["sent_at"] + within)) for row in rows]
+
+
+def _landed(row: Row, at: Instant | None = None) -> Landed:
     return Landed(
         id=row["id"],
         field=Field(row["field"]),
@@ -133,7 +145,7 @@ def _landed(row: Row) -> Landed:
             before=known_of(row["before"]),
             as_of=row["as_of"],
             value=value_of(row["value"]),
-            at=row["at"],
+            at=row["at"] if at is None else at,
             covered=json.loads(row["covered"]),
         ),
         edit=Edit(value_of(row["platform"]), row["edit_at"], row["edit_by"]),

@@ -1,11 +1,13 @@
 """What the log tells: whose edit was the later one, and what our writes covered unseen."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from imsync.core.fields import Field, Side
+from imsync.core.fields import Field, Instant, Side
 from imsync.core.merge import Strategy
+from imsync.engine import log_feed
 from tests.engine.test_faults import wait_out
 from tests.town import ALICE, Town, town_of
 
@@ -95,6 +97,26 @@ async def test_a_delivery_from_the_future_freezes_nothing(town: Town) -> None:
     assert (await town.here())[Field.TITLE] == "Renamed there"
 
 
+async def test_a_value_of_parts_is_as_old_as_what_made_it_whole(town: Town) -> None:
+    """Found by random histories (23754): it was taken for as old as its other part.
+
+    The look left before the edit that it showed.
+    """
+    await town.declare("Start", severity="SEV-1")
+    await town.settle()
+    connector, id_ = town.crew.account.connector, await town.external_id()
+    town.clock.at += 10_000
+    await town.act(urgency="low")
+    town.clock.at += 10_000
+    left = town.clock()
+    await town.act(priority="P2")
+    shown = replace(await connector.fetch(id_), as_of=left)
+    lines = await connector.log(id_, Instant(left - 60_000))
+    told = await town.db.read(log_feed.dated, shown, lines, "int_test")
+    assert shown.fields[Field.SEVERITY] == "low P2"
+    assert told.set_at[Field.SEVERITY] >= left - 999
+
+
 async def cover(town: Town, title: str, by: str | None = None) -> None:
     """Somebody edits the title there between our look and our write."""
     connector = town.crew.account.connector
@@ -129,6 +151,26 @@ async def test_an_edit_that_our_write_covered_is_found_and_decided(milliseconds:
         assert (await town.here())[Field.TITLE] == (await town.there())["title"]
         if milliseconds:
             assert (await town.there())["title"] == "Covered", "theirs was later: it is put back"
+
+
+@pytest.mark.parametrize("theirs", ["Theirs", "Start"], ids=["new", "as it was"])
+async def test_an_edit_that_a_late_first_attempt_covered_is_found(town: Town, theirs: str) -> None:
+    """Found by random histories (16607): our retry, their edit, and then our first attempt."""
+    await town.declare("Start")
+    await town.settle()
+    town.clock.at += 10_000
+    town.sandbox.faults.delivery_drop = 1.0
+    await town.edit(title="Slow")
+    await town.lose_the_answer_to("write", fault="api_unheard")
+    town.clock.at += 5_000
+    await town.settle()
+    assert (await town.there())["title"] == "Slow"
+    for title in (theirs, "Slow"):
+        town.clock.at += 5_000
+        await town.act(title=title)
+    await town.sweep()
+    assert (await town.there())["title"] == (await town.here())[Field.TITLE] == "Slow"
+    assert [one.external.value for one in await town.conflicts()] == [theirs]
 
 
 async def test_whom_we_act_for_is_covered_like_anybody_else(town: Town) -> None:
