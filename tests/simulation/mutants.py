@@ -89,5 +89,5 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("settle-on-stale", settle_on_stale, ["lost"], [309]),
     Mutant("two-workers", two_workers, ["lost", "differ", "echo", "note"]),
     Mutant("answer-first", answer_first, ["unkept"], [378]),
-    Mutant("no-look-for-it", no_look_for_it, ["double", "differ"]),
+    Mutant("no-look-for-it", no_look_for_it, ["double", "differ"], [752]),
 )
