@@ -24,12 +24,12 @@ from imsync.connectors import connect
 from imsync.connectors.base import Connector, Limits
 from imsync.core.fields import Instant
 from imsync.core.offset import Offset
-from imsync.engine.fleet import Connects, Fleet
+from imsync.engine.fleet import GRACE, Connects, Fleet
 from imsync.engine.keeping import Keeping
 from imsync.errors import UserError
 from imsync.store import forgetting, keys, lock, restoring
 from imsync.store.audit import Action
-from imsync.store.database import Database, DatabaseError
+from imsync.store.database import Database, DatabaseError, remedy
 from imsync.store.integrations import Integration
 from imsync.store.sealing import Column
 from imsync.trial import Trial
@@ -128,7 +128,7 @@ async def serve(
             log.info("made the key %s: keep a copy of it elsewhere", source.place)
         _say(settings, context)
         await _until(stop, fleet, Keeping(db, now, settings.retention))
-        log.info("stopping")
+        log.info("stopping: what is in hand has %.0f s; Ctrl-C does not wait for it", GRACE)
 
 
 def _keep_to_ourselves() -> None:
@@ -143,9 +143,10 @@ def _usable(database: Path) -> Iterator[None]:
     try:
         yield
     except (DatabaseError, OSError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        what = filter(None, [remedy(error), "set `database` to another path"])
         raise UserError(
-            f"cannot use the database {database}: {error}",
-            hint="set `database` to another path, or put a good copy in its place",
+            f"cannot use the database {database}: {said}", hint=", or ".join(what)
         ) from error
 
 
@@ -213,10 +214,26 @@ async def command(
         _restore(settings.database, copy)
         return
     logs.set_up(settings.log_level, settings.log_format)
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = asyncio.Event()
+    _let_signals(stop)
     await serve(settings, source, sandbox=sandbox, stop=stop)
+
+
+def _let_signals(stop: asyncio.Event) -> None:
+    """A service manager's, a terminal's end (unless under nohup), and Ctrl-C: `stop`.
+
+    Another Ctrl-C ends it at once, which loses nothing that a crash would not.
+    """
+    loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, heard)
 
 
 def _forget_secrets(database: Path, source: keys.Source) -> None:
@@ -259,9 +276,8 @@ def main() -> None:
     except DatabaseError as error:
         # Half a daemon would look healthy and keep nothing. All that it had said yes to is kept.
         print(f"imsyncd: stopped, for the database failed: {error}", file=sys.stderr)
-        print(
-            "hint: make room for it, or end what holds it, and start imsyncd again", file=sys.stderr
-        )
+        what = remedy(error) or "it is a bug in imsync: see its log"
+        print(f"hint: {what}; then start imsyncd again", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -23,7 +23,7 @@ from imsync.errors import (
     WrongHost,
     WrongType,
 )
-from imsync.store.database import DatabaseError
+from imsync.store.database import DatabaseError, remedy
 
 log = logging.getLogger(__name__)
 
@@ -132,13 +132,15 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if error.status < 400:
             raise
         return _of_aiohttp(request, error)
-    except DatabaseError:
-        log.exception("%s %s: the database failed", request.method, request.path)
+    except DatabaseError as error:
+        what = remedy(error)
+        told = "%s %s: the database failed: %s", request.method, request.path, error
+        log.error(*told, exc_info=not what)
         return problem(
             503,
             "the database could not keep it",
             code="database_failed",
-            hint="see the daemon's log: the disk may be full",
+            hint=what or "see the daemon's log",
             headers={"Retry-After": "5"},
         )
     except Exception:

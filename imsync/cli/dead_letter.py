@@ -1,6 +1,7 @@
 """`im integration dlq`: what imsync gave up on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import asyncclick as click
@@ -41,11 +42,14 @@ async def dlq(
     """
     if sum(value is not None for value in (show, retry, discard)) > 1:
         raise click.UsageError("--show, --retry and --discard exclude each other.")
+    if show == ALL:
+        raise click.UsageError("--show takes one id; without it all are listed.")
     if show:
         [letter] = await letters(daemon, integration, show)
         return describe(letter)
     if retry:
-        return await send_again(daemon, await letters(daemon, integration, retry), one=retry != ALL)
+        found = await letters(daemon, integration, retry)
+        return await send_again(daemon, found, one=retry != ALL)
     if discard:
         found = await letters(daemon, integration, discard)
         return await throw_away(daemon, found, one=discard != ALL, yes=yes)
@@ -68,12 +72,14 @@ async def letters(daemon: Daemon, /, integration: str, which: str) -> list[Json]
 
 
 async def send_again(daemon: Daemon, /, found: list[Json], *, one: bool) -> Output:
+    """The oldest first, as they came to be: of one incident they are applied in order."""
     answers = []
     async with working("trying again") as work:
-        for each in found:
-            answers.append(await daemon.post("dead-letters", str(each["id"]), "retry"))
+        for each in reversed(found):
+            with _gone_meanwhile(one=one):
+                answers.append(await daemon.post("dead-letters", str(each["id"]), "retry"))
             work.tell(len(answers), len(found))
-    text = [f"{cell(each['id'])} will be tried again" for each in found]
+    text = [f"{cell(each['id'])} will be tried again" for each in answers]
     return Output(answers[0] if one else _items(answers), ["\n".join(text)], note=_none(found))
 
 
@@ -83,13 +89,25 @@ async def throw_away(daemon: Daemon, /, found: list[Json], *, one: bool, yes: bo
     what = f"the dead letter {cell(found[0]['id'])}" if one else f"all dead letters ({len(found)})"
     if not agreed(f"Discard {what}, for good?", yes=yes):
         return Output({"deleted": False}, [], note="nothing discarded", status=REFUSED)
+    gone: list[Json] = []
     async with working("discarding") as work:
         for done, letter in enumerate(found, 1):
-            await daemon.delete("dead-letters", str(letter["id"]))
+            with _gone_meanwhile(one=one):
+                await daemon.delete("dead-letters", str(letter["id"]))
+                gone.append({"id": letter["id"], "deleted": True})
             work.tell(done, len(found))
-    gone = [{"id": letter["id"], "deleted": True} for letter in found]
-    text = [f"discarded {cell(letter['id'])}" for letter in found]
+    text = [f"discarded {cell(letter['id'])}" for letter in gone]
     return Output(gone[0] if one else _items(gone), ["\n".join(text)])
+
+
+@contextmanager
+def _gone_meanwhile(*, one: bool) -> Iterator[None]:
+    """Of all that there were, one may have been dealt with by somebody else."""
+    try:
+        yield
+    except NotFound:
+        if one:
+            raise
 
 
 def rows_of(found: list[Json]) -> Table:

@@ -20,7 +20,7 @@ from imsync.engine.oncall import Desk
 from imsync.engine.outbound import Outbound
 from imsync.engine.subscription import Watch
 from imsync.store import integrations, outbox, writes
-from imsync.store.database import Connection, Database
+from imsync.store.database import Connection, Database, DatabaseError, remedy
 from imsync.store.integrations import Integration
 
 log = logging.getLogger(__name__)
@@ -186,9 +186,10 @@ class Fleet:
     def _on_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is None or self._failed.done():
             return
-        log.error("%s failed", task.get_name(), exc_info=task.exception())
         error = task.exception()
         assert error is not None
+        known = isinstance(error, DatabaseError) and remedy(error)
+        log.error("%s failed: %s", task.get_name(), error, exc_info=None if known else error)
         self._failed.set_exception(error)
 
     async def dismiss(self, id_: str, *, grace: float = SOON) -> None:

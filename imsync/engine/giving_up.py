@@ -79,11 +79,20 @@ def _dead_letter(
         field=None if what == outbox.CREATE else what,
         code=error.code,
         message=str(error),
-        hint=error.hint,
+        hint=error.hint or _mend(what),
         attempts=claim.attempts[what],
         body=value,
         now=now,
     )
+
+
+def _mend(what: str) -> str:
+    """What would do, where the other side has not said it."""
+    if what == outbox.CREATE:
+        return "change what is not taken there, then retry this"
+    if outbox.note_of(what) is not None:
+        return "retry this once it would be taken; it is in the timeline here in any case"
+    return "change it to what is taken there, and this goes by itself; or retry it once it would be"
 
 
 def put_off(

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar, cast
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeAlias, TypeVar, cast
 
 import aiosqlite
 
@@ -27,6 +27,21 @@ T = TypeVar("T")
 
 Connection: TypeAlias = sqlite3.Connection
 DatabaseError: TypeAlias = sqlite3.Error
+
+_YOURS = "let the file and its folder be the daemon's own, to write to"
+_ANOTHER = "put a good copy in its place: `imsyncd --restore FILE`"
+
+_REMEDIES: Final = {
+    sqlite3.SQLITE_FULL: "make room on its disk",
+    sqlite3.SQLITE_BUSY: "end what holds the file",
+    sqlite3.SQLITE_IOERR: "see whether its disk is well, and has room",
+    sqlite3.SQLITE_READONLY: _YOURS,
+    sqlite3.SQLITE_CANTOPEN: _YOURS,
+    sqlite3.SQLITE_PERM: _YOURS,
+    sqlite3.SQLITE_CORRUPT: _ANOTHER,
+    sqlite3.SQLITE_NOTADB: _ANOTHER,
+}
+"""By SQLite's primary result code: what goes wrong around us. Everything else is our own doing."""
 
 _CHECKPOINT_PAGES = 4_000
 """16 MB of WAL between checkpoints: they are what the slowest commits wait for."""
@@ -189,6 +204,14 @@ def undone(conn: Connection) -> Iterator[None]:
         conn.execute("RELEASE trial")
 
 
+def remedy(error: DatabaseError | OSError) -> str:
+    """What a person can do about a database that failed; nothing where it is a bug of ours."""
+    if isinstance(error, OSError):
+        return _YOURS
+    code: int | None = getattr(error, "sqlite_errorcode", None)  # none: `schema` has found it
+    return _ANOTHER if code is None else _REMEDIES.get(code & 0xFF, "")
+
+
 class _Done:
     def __init__(self, result: Any) -> None:
         self.result = result
@@ -226,8 +249,14 @@ def _prepare(conn: Connection, source: keys.Source) -> Keyring:
     What stood plain is sealed, and its traces are gone, before the schema says that nothing is
     left: whatever comes between, the next start does it again.
     """
+    schema.must_be_known(conn)
     schema.check(conn)
     before = schema.version(conn)
+    conn.execute("BEGIN IMMEDIATE")
+    try:  # one that can only be read is found out now
+        conn.execute("CREATE TABLE writable (n INTEGER)")
+    finally:
+        conn.execute("ROLLBACK")
     if not 0 < before < sealed.SINCE:
         schema.upgrade(conn)
     ring, had_plain = sealed.unlock(conn, source)

@@ -20,10 +20,12 @@ def held(database: Path) -> Iterator[None]:
     """Hold the database's lock file for as long as the block runs.
 
     The lock is the kernel's (flock) and goes with the process, however it ends; the
-    file's text only says who holds it. Raises Locked, naming the holder.
+    file's text only says who holds it. Raises Locked, naming the holder, and UserError where
+    the file cannot be written.
     """
     path = database.with_name(database.name + ".lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with _usable(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,8 +35,20 @@ def held(database: Path) -> Iterator[None]:
                 f"the database {database} is in use by imsyncd with process id {holder}",
                 hint="stop that one first, or give this one another `database`",
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        with _usable(path):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot use the lock file {path}: {error.strerror}",
+            hint="it has to be the daemon's own, on a disk that has room",
+        ) from None

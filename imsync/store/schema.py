@@ -10,6 +10,10 @@ from imsync.errors import UserError
 _HERE = resources.files("imsync.store")
 
 
+_OURS = {"integrations", "incidents", "links"}
+"""Tables that every imsync's database has had, from the first on."""
+
+
 class TooNew(UserError):
     """The database was made by a newer imsync."""
 
@@ -33,7 +37,7 @@ def version(conn: Connection) -> int:
 def upgrade(conn: Connection) -> None:
     """Make a new database from `schema.sql`; let an older one climb, each step whole or not at all.
 
-    Raises TooNew.
+    Raises TooNew, and DatabaseError for what is no database of imsync's.
     """
     must_be_known(conn)
     found = version(conn)
@@ -46,8 +50,13 @@ def upgrade(conn: Connection) -> None:
 
 
 def must_be_known(conn: Connection) -> None:
-    """Raises TooNew."""
-    if (found := version(conn)) > latest():
+    """Raises TooNew, and DatabaseError for another program's database: nothing is put into it."""
+    found = version(conn)
+    rows = conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    tables = {name for (name,) in rows if not name.startswith("sqlite_")}
+    if (found or tables) and not (found > 0 and tables >= _OURS):
+        raise DatabaseError("it is no database of imsync's")
+    if found > latest():
         raise TooNew(
             f"the database has schema {found}; this imsync knows {latest()}",
             hint="run the imsync that last used it, or a newer one",
@@ -62,7 +71,7 @@ def check(conn: Connection) -> None:
     """
     (found,) = conn.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        raise DatabaseError(f"it is damaged: {found}")
+        raise DatabaseError(f"it is damaged: {found.splitlines()[-1]}")
     if broken := conn.execute("PRAGMA foreign_key_check").fetchone():
         table, row, parent, _ = broken
         raise DatabaseError(f"it is damaged: {table} {row} refers to what is not in {parent}")

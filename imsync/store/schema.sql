@@ -110,7 +110,7 @@ CREATE TABLE value_maps (
 
 -- Which services there come in, as which incident type, and where incidents of a type go.
 CREATE TABLE service_mappings (
-    id             INTEGER NOT NULL PRIMARY KEY,
+    id             INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
     service_id     TEXT    NOT NULL CHECK (service_id <> ''),
     incident_type  TEXT    NOT NULL CHECK (incident_type <> ''),
@@ -312,7 +312,7 @@ CREATE TABLE writes (
 CREATE INDEX writes_of ON writes (link_id, field, id);
 
 CREATE TABLE conflicts (
-    id             INTEGER NOT NULL PRIMARY KEY,
+    id             INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     link_id        INTEGER NOT NULL REFERENCES links ON DELETE CASCADE,
     field          TEXT    NOT NULL,
     status         TEXT    NOT NULL CHECK (status IN ('pending', 'resolved', 'ignored')),
@@ -340,7 +340,7 @@ CREATE TABLE conflicts (
 CREATE UNIQUE INDEX conflicts_pending ON conflicts (link_id, field) WHERE status = 'pending';
 
 CREATE TABLE dead_letters (
-    id             INTEGER NOT NULL PRIMARY KEY,
+    id             INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     integration_id TEXT    NOT NULL REFERENCES integrations ON DELETE CASCADE,
     link_id        INTEGER REFERENCES links ON DELETE CASCADE,
     inbox_id       INTEGER REFERENCES inbox ON DELETE CASCADE, -- the delivery that this was

@@ -214,9 +214,31 @@ async def test_dead_letters_are_retried_and_discarded_by_id_or_all(
     assert await im("integration", "dlq", "prod-pd", "--discard", which, "--yes") == 0
 
     listed = "GET /integrations/prod-pd/dead-letters"
-    retried = [f"POST /dead-letters/{each}/retry" for each in ids]
+    retried = [f"POST /dead-letters/{each}/retry" for each in reversed(ids)]  # oldest first
     discarded = [f"DELETE /dead-letters/{each}" for each in ids]
     assert daemon.asked() == [listed, *retried, listed, *discarded]
+
+
+async def test_of_all_that_there_were_somebody_else_may_have_dealt_with_one(
+    daemon: FakeDaemon, im: Im, capsys: Capture
+) -> None:
+    daemon.answers_with("GET /integrations/prod-pd/dead-letters", LETTERS)
+    daemon.refuses("POST /dead-letters/dlq_2/retry", 404, detail="there is no dead letter dlq_2")
+    daemon.refuses("DELETE /dead-letters/dlq_1", 404, detail="there is no dead letter dlq_1")
+    daemon.answers_with("POST /dead-letters/dlq_1/retry", {"id": "dlq_1"})
+    daemon.answers_with("DELETE /dead-letters/dlq_2", None, status=204)
+    assert await im("integration", "dlq", "prod-pd", "--retry", "all") == 0
+    assert capsys.readouterr().out == "dlq_1 will be tried again\n"
+    assert await im("integration", "dlq", "prod-pd", "--discard", "all", "--yes") == 0
+    assert capsys.readouterr().out == "discarded dlq_2\n"
+    assert await im("integration", "dlq", "prod-pd", "--retry", "dlq_2") == 4
+
+
+async def test_one_dead_letter_is_shown_at_a_time(
+    daemon: FakeDaemon, im: Im, capsys: Capture
+) -> None:
+    assert await im("integration", "dlq", "prod-pd", "--show", "all") == 2
+    assert "--show takes one id" in capsys.readouterr().err
 
 
 async def test_a_dead_letter_of_another_integration_is_left_alone(

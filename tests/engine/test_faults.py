@@ -142,6 +142,7 @@ async def test_after_the_last_attempt_there_is_a_dead_letter_and_no_more(town: T
     await wait_out(town)
     (letter,) = await town.dead_letters()
     assert (letter.field, letter.attempts) == ("title", 5)
+    assert letter.hint == "PagerDuty itself has trouble: try again later"
     assert (await town.field("title")).blocked is not None
     requests = town.sandbox.requests
     await wait_out(town)
@@ -152,6 +153,24 @@ async def test_after_the_last_attempt_there_is_a_dead_letter_and_no_more(town: T
     await wait_out(town)
     assert (await town.there())["title"] == "Ours, at last", "a new edit is a new try"
     assert await town.dead_letters() == [], "it has arrived: there is nothing to worry about"
+
+
+@pytest.mark.parametrize(
+    ("linked", "says"),
+    [(True, "change it to what is taken there"), (False, "change what is not taken there")],
+)
+async def test_a_dead_letter_says_how_to_mend_it_also_when_nobody_else_does(
+    town: Town, linked: bool, says: str
+) -> None:
+    if linked:
+        await town.declare("Start")
+        await town.settle()
+    town.sandbox.switches.longest_title = 5
+    await (town.edit(title="Too long") if linked else town.declare("Too long"))
+    await wait_out(town)
+    (letter,) = await town.dead_letters()
+    assert letter.code == "external_refused"
+    assert says in letter.hint
 
 
 async def test_an_outage_needs_nobodys_hands_when_it_is_over(town: Town) -> None:

@@ -45,6 +45,31 @@ async def test_where_nothing_can_be_written_is_said_and_nothing_half_is_left(
     assert not (tmp_path / "copy.db").exists()
 
 
+async def test_it_is_not_there_before_it_is_whole_and_may_be_stopped(tmp_path: Path) -> None:
+    db = await Database.open(tmp_path / "im.db")
+    await db.run(some_incidents, 20)
+    seen: list[int] = []
+
+    def stopped() -> bool:
+        seen.append((tmp_path / "copy.db").stat().st_size)
+        return True
+
+    with pytest.raises(backup.Stopped, match="was stopped"):
+        backup.copy(tmp_path / "im.db", tmp_path / "copy.db", stopped=stopped)
+    assert seen == [0]
+    assert not list(tmp_path.glob("copy*"))
+    await db.close()
+
+
+async def test_what_a_crash_left_of_another_is_in_nobodys_way(tmp_path: Path) -> None:
+    await (await Database.open(tmp_path / "im.db")).close()
+    (tmp_path / "copy.db.new").write_text("half")
+    (tmp_path / "copy.db.new-journal").write_text("half")
+    made = backup.copy(tmp_path / "im.db", tmp_path / "copy.db")
+    assert [one.name for one in tmp_path.glob("copy*")] == ["copy.db"]
+    assert (tmp_path / "copy.db").stat().st_size == made.bytes
+
+
 async def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "im.db"
     db = await Database.open(path)

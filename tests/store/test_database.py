@@ -7,13 +7,16 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 import pytest
 
+from imsync.errors import UserError
 from imsync.store import lock
-from imsync.store.database import Connection, Database
+from imsync.store.database import Connection, Database, DatabaseError, remedy
 
 
 def make(conn: Connection) -> None:
@@ -165,6 +168,58 @@ except lock.Locked as error:
     assert "let in" not in told
     with lock.held(path):
         pass  # the lock goes with its holder
+
+
+def test_a_lock_file_that_cannot_be_used_is_told_of(path: Path) -> None:
+    path.with_name("im.db.lock").mkdir()
+    says = r"cannot use the lock file .*im.db.lock: Is a directory"
+    with pytest.raises(UserError, match=says), lock.held(path):
+        pass
+
+
+async def test_one_that_can_only_be_read_is_found_out_when_it_is_opened(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await Database.open(path)).close()
+    real = aiosqlite.connect
+
+    def reading(path: Path, **more: Any) -> aiosqlite.Connection:
+        return real(f"{path.as_uri()}?mode=ro", uri=True, **more)
+
+    monkeypatch.setattr(aiosqlite, "connect", reading)  # root may write to any file
+    with pytest.raises(DatabaseError, match="readonly") as caught:
+        await Database.open(path)
+    assert remedy(caught.value) == "let the file and its folder be the daemon's own, to write to"
+
+
+def full(conn: Connection) -> None:
+    conn.execute("PRAGMA max_page_count = 1")
+    conn.execute("CREATE TABLE more (text TEXT)")
+
+
+def damaged(conn: Connection) -> None:
+    conn.deserialize(b"SQLite format 3\0" + b"\xff" * 4080)
+    conn.execute("SELECT * FROM sqlite_schema")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "what"),
+    [
+        (full, "make room on its disk"),
+        (damaged, "put a good copy in its place"),
+        (lambda conn: conn.execute("SELECT * FROM nowhere"), ""),
+    ],
+)
+def test_what_goes_wrong_around_us_has_a_remedy_and_a_bug_of_ours_has_none(
+    trouble: Callable[[Connection], None], what: str
+) -> None:
+    conn = sqlite3.connect(":memory:")
+    with pytest.raises(DatabaseError) as caught:
+        trouble(conn)
+    conn.close()
+    told = remedy(caught.value)
+    assert told.startswith(what)
+    assert bool(told) == bool(what)
 
 
 def test_what_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path) -> None:

@@ -68,6 +68,39 @@ def test_a_table_that_is_made_anew_takes_nothing_along_that_refers_to_it() -> No
     conn.close()
 
 
+@pytest.mark.parametrize("table", ["conflicts", "dead_letters", "service_mappings"])
+def test_a_number_that_people_know_is_given_out_once(conn: sqlite3.Connection, table: str) -> None:
+    """Else what is done to dlq_7 a second time is done to another."""
+    an_integration(conn)
+    some_incidents(conn, 1)
+    link = links.create(conn, integration_id="int_1", incident_id=1, external_id="PX", now=NOW)
+    rows = {
+        "conflicts": f"(link_id, field, status, strategy, platform, platform_at, external,"
+        f" external_at, because, created_at) VALUES ({link}, 'title', 'pending', 's', '', 1, '', 1,"
+        " '', 1)",
+        "dead_letters": "(integration_id, direction, code, message, attempts, created_at)"
+        " VALUES ('int_1', 'inbound', '', '', 1, 1)",
+        "service_mappings": "(integration_id, service_id, incident_type, created_at)"
+        " VALUES ('int_1', 'P', 'x', 1)",
+    }
+    insert = f"INSERT INTO {table} {rows[table]} RETURNING id"
+    (first,) = conn.execute(insert).fetchone()
+    conn.execute(f"DELETE FROM {table}")
+    (second,) = conn.execute(insert).fetchone()
+    assert second > first
+
+
+@pytest.mark.parametrize("version", [0, 5, 99, -1])
+def test_nothing_is_put_into_another_programs_database(version: int) -> None:
+    conn = sqlite3.connect(":memory:", isolation_level=None)
+    conn.execute("CREATE TABLE songs (title TEXT)")
+    conn.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(sqlite3.DatabaseError, match="it is no database of imsync's"):
+        schema.upgrade(conn)
+    assert [name for _, name, _ in shape(conn)] == ["songs"]
+    conn.close()
+
+
 def test_a_migration_that_breaks_a_reference_is_undone() -> None:
     conn = at_version(3)
     an_integration(conn)

@@ -3,8 +3,11 @@
 import grp
 import os
 import resource
+import signal
 import socket
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,33 @@ def test_sigterm_ends_it_in_peace(world: World) -> None:
     world.start("--sandbox")
     world.use_inner_sandbox()
     eventually(lambda: len(world.all_there()), 1, "how many stand there")
+
+
+def test_the_end_of_its_terminal_is_an_end_in_peace_but_for_nohup(world: World) -> None:
+    world.start()
+    assert world.stop_by(signal.SIGHUP) == 0
+    assert not (world.folder / "run" / "im.sock").exists()
+    world.start(launcher=("nohup", BIN / "imsyncd"))
+    assert world.daemon is not None
+    world.daemon.send_signal(signal.SIGHUP)
+    assert world.stop() == 0, "SIGHUP would have come first"
+
+
+def test_another_ctrl_c_does_not_wait_for_anybody(world: World) -> None:
+    world.start_pagerduty()
+    world.start()
+    world.connect()
+    world.json("declare", "--sev", "SEV-2", "--title", "In mid-write")
+    eventually(lambda: bool(world.external_id()), True, "whether it is linked")
+    slow = {"api_slow": 1.0, "api_slow_ms": 20_000}
+    answered("PUT", f"{world.sandbox['url']}/_sandbox/faults", slow)
+    world.json("incident", "update", "INC-1", "--title", "Slow")
+    there = f"{world.sandbox['url']}/_sandbox/as/pagerduty/incidents/{world.external_id()}"
+    eventually(lambda: answered("GET", there)["incident"]["title"], "Slow", "the title there")
+    assert world.daemon is not None
+    world.daemon.send_signal(signal.SIGINT)
+    eventually(lambda: "stopping" in world.log.read_text(), True, "whether it stops")
+    assert world.stop_by(signal.SIGINT) == -signal.SIGINT
 
 
 def test_a_second_daemon_is_refused_naming_the_first(world: World) -> None:
@@ -127,6 +157,8 @@ def test_a_check_names_everything_that_is_wrong_at_once(world: World) -> None:
         ("DATABASE", "notes.txt", "cannot use the database notes.txt: file is not a database"),
         ("DATABASE", "folder", "cannot use the database folder: "),
         ("DATABASE", "notes.txt/im.db", "cannot use the folder notes.txt"),
+        ("DATABASE", "songs.db", "cannot use the database songs.db: it is no database of imsync's"),
+        ("DATABASE", "held.db", "cannot use the lock file held.db.lock: Is a directory"),
     ],
 )
 def test_what_cannot_be_used_costs_one_line(
@@ -134,6 +166,9 @@ def test_what_cannot_be_used_costs_one_line(
 ) -> None:
     (world.folder / "notes.txt").write_text("Buy milk, and a database, for they are not the same.")
     (world.folder / "folder").mkdir()
+    (world.folder / "held.db.lock").mkdir()
+    with closing(sqlite3.connect(world.folder / "songs.db")) as another:
+        another.execute("CREATE TABLE songs (title TEXT)")
     if setting == "SOCKET":
         value = str(world.folder / "run") + value.removeprefix("/nowhere/at/all")
     status, said = world.refused(**{f"IMSYNC_{setting}": value})

@@ -43,11 +43,13 @@ def test_on_a_full_disk_nothing_that_was_said_yes_to_is_lost(world: World) -> No
             break
         except (URLError, ConnectionError):
             break  # a loop was the first to find it full
-    assert refused in (None, (503, "see the daemon's log: the disk may be full"))
+    assert refused in (None, (503, "make room on its disk"))
     assert world.daemon is not None
     world.daemon.communicate(timeout=PATIENCE)
     assert world.daemon.returncode == 1
-    assert "the database failed: database or disk is full" in world.log.read_text()
+    log = world.log.read_text()
+    assert "the database failed: database or disk is full\nhint: make room on its disk" in log
+    assert "Traceback" not in log
 
     world.start()
     assert world.here("description") == kept.strip()

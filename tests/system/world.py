@@ -104,8 +104,11 @@ class World:
         self.daemon.communicate()
 
     def stop(self) -> int:
+        return self.stop_by(signal.SIGTERM)
+
+    def stop_by(self, how: signal.Signals) -> int:
         assert self.daemon is not None
-        self.daemon.send_signal(signal.SIGTERM)
+        self.daemon.send_signal(how)
         self.daemon.communicate(timeout=PATIENCE)
         return self.daemon.returncode
 
