@@ -58,7 +58,7 @@ class Inbound:
     async def step(self) -> bool:
         """Apply one delivery. False if none may be applied now."""
         account = self.account
-        if not await account.db.read(inbox.count_pending, account.id):
+        if not await account.db.read(inbox.any_pending, account.id):
             return False
         delivery = await account.db.run(inbox.take, account.id, now=account.now())
         if delivery is None:

@@ -102,13 +102,23 @@ class Database:
     async def run(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a unit of work; when this returns, what it wrote is on the disk."""
+        """Run a unit of work; when this returns, what it wrote is on the disk.
+
+        Where the caller is cancelled before its turn has come, nothing is done, nor remembered:
+        while another process holds the file, what nobody waits for would fill memory.
+        """
         if self._closing:
             raise RuntimeError("the database is closed")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.append((lambda conn: work(conn, *args, **kwargs), done))
+        waiting = (lambda conn: work(conn, *args, **kwargs), done)
+        self._queue.append(waiting)
         self._work.set()
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            if waiting in self._queue:
+                self._queue.remove(waiting)
+            raise
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -182,6 +182,15 @@ def hurry(conn: Connection, integration_id: str, *, now: Instant) -> None:
     )
 
 
+def any_pending(conn: Connection, integration_id: str) -> bool:
+    """Whether there are, however many: nobody counts a long backlog once for each of it."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT 1 FROM inbox WHERE integration_id = ? AND state = 'pending')",
+        (integration_id,),
+    ).fetchone()
+    return bool(row[0])
+
+
 def count_pending(conn: Connection, integration_id: str) -> int:
     row = conn.execute(
         "SELECT COUNT(*) FROM inbox WHERE integration_id = ? AND state = 'pending'",

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,32 @@ async def test_a_caller_who_went_away_stops_nobody(path: Path) -> None:
     await db.run(add, "stayed")
     assert "stayed" in await db.read(notes)
     assert not await db.run(lambda conn: conn.in_transaction is False)
+    await db.close()
+
+
+async def test_what_nobody_waits_for_any_more_is_neither_done_nor_remembered(path: Path) -> None:
+    db = await Database.open(path)
+    await db.run(make)
+    let_go, begun = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        begun.set()
+        let_go.wait(timeout=10)
+
+    holding = asyncio.create_task(db.run(hold))
+    await asyncio.to_thread(begun.wait)
+    large = type("Large", (), {})()
+    gone = weakref.ref(large)
+    leaving = asyncio.create_task(db.run(lambda conn, large: add(conn, str(large)), large))
+    del large
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    del leaving
+    remembered = gone() is not None  # while the file is held
+    let_go.set()
+    await holding
+    assert (remembered, await db.read(notes)) == (False, [])
     await db.close()
 
 

@@ -40,6 +40,8 @@ def test_a_repeat_is_not_kept_twice(conn: sqlite3.Connection) -> None:
     assert not put(conn, "a")
     assert not put(conn, "b", event_id="event a"), "another subscription told us the same"
     assert inbox.count_pending(conn, "int_1") == 1
+    assert inbox.any_pending(conn, "int_1")
+    assert not inbox.any_pending(conn, "int_2")
 
 
 def test_in_order_per_incident_and_no_further(conn: sqlite3.Connection) -> None:
