@@ -218,7 +218,7 @@ ROUTES: Final = (
     delete("/tokens/{id}", tokens.revoke, Token, audits=Action.TOKEN_REVOKED),
     get("/audit", audit.page, Page[AuditLine], asks=AuditQuery, scope=Scope.ADMIN),
 
-    post("/backup", backup.make, {201: Backup}, takes=NewBackup, fails=(Clash,),
+    post("/backup", backup.make, {201: Backup}, takes=NewBackup, fails=(Clash, Overloaded),
          audits=Action.BACKUP_BEGUN),
     post("/key/rotate", key.rotate, {200: RotatedKey}, fails=(Clash,), audits=Action.KEY_ROTATED),
 
@@ -243,7 +243,7 @@ def make(context: Context) -> web.Application:
         for one in ROUTES
     )
     app.on_response_prepare.append(_tell_no_versions)
-    app.on_shutdown.append(_end_streams)
+    app.on_shutdown.append(_end_what_is_long)
     app.on_cleanup.append(_keep_counts)
     return app
 
@@ -252,7 +252,8 @@ async def _tell_no_versions(_: web.Request, response: web.StreamResponse) -> Non
     response.headers.update(NAMELESS)
 
 
-async def _end_streams(app: web.Application) -> None:
+async def _end_what_is_long(app: web.Application) -> None:
+    app[CONTEXT].stopping.set()
     app[CONTEXT].feed.stop()
 
 

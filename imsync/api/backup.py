@@ -1,7 +1,6 @@
 """/backup: a copy of the database, made by the daemon, which alone opens it."""
 
 import asyncio
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,13 +51,11 @@ async def _copied(request: web.Request, path: Path) -> backup.Copy:
         await context.db.run(audit.append, asking, told, now=context.now())
 
     await tell(Action.BACKUP_BEGUN, {})
-    over = threading.Event()
+    stopped = context.stopping.is_set
     try:
-        copy = await asyncio.to_thread(backup.copy, context.database, path, stopped=over.is_set)
+        copy = await asyncio.to_thread(backup.copy, context.database, path, stopped=stopped)
     except ImsyncError as error:
         await tell(Action.BACKUP_FAILED, {"because": Change(None, str(error))})
         raise
-    finally:
-        over.set()  # a daemon that stops does not wait for the copy of a large database
     await tell(Action.BACKUP_MADE, {"bytes": Change(None, copy.bytes)})
     return copy

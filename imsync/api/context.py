@@ -1,6 +1,7 @@
 """What handlers are given: the few things of the house that a request may touch."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,7 @@ class Context:
     plans: dict[str, Forecast] = field(default_factory=dict)  # the last that were shown
     receiving: int = 0  # deliveries in hand
     arriving: dict[asyncio.Timeout, None] = field(default_factory=dict)  # ... not whole yet
+    stopping: threading.Event = field(default_factory=threading.Event)  # long work ends then
     strangers: Strangers = field(default_factory=Strangers)
     refusals: Refusals = field(init=False)
     feed: Feed = field(init=False)

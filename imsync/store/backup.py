@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from imsync.errors import Clash, UserError
+from imsync.errors import Clash, Overloaded, UserError
 from imsync.store import sealed
 from imsync.store.folders import flush
 
@@ -20,17 +20,13 @@ class Copy:
     keys: list[str]  # the ids of those that its secrets are sealed with; they are not in it
 
 
-class Stopped(UserError):
-    """Whoever wanted the copy wants it no more."""
-
-
 def copy(database: Path, to: Path, *, stopped: Callable[[], bool] = lambda: False) -> Copy:
     """Copy the database as it is at this moment. Blocks: run it on a thread.
 
     A connection of its own reads one moment of the WAL, so nobody waits for it; it neither
     writes nor checkpoints. The copy is its owner's alone, and what a crash leaves of one is an
     empty file, and beside it what there was, as `….new`. Raises Clash for a file that exists,
-    UserError where it cannot be written, Stopped once `stopped` says so.
+    UserError where it cannot be written, Overloaded once `stopped` says so.
     """
     new = to.with_name(to.name + ".new")
     try:
@@ -61,7 +57,7 @@ def copy(database: Path, to: Path, *, stopped: Callable[[], bool] = lambda: Fals
 def _fill(database: Path, to: Path, stopped: Callable[[], bool]) -> list[str]:
     def between(*_: int) -> None:
         if stopped():
-            raise Stopped(f"the copy to {to} was stopped")
+            raise Overloaded("the daemon is stopping, and the copy with it", hint="make it anew")
 
     source = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
     try:
