@@ -149,6 +149,11 @@ def test_the_systemd_unit_starts_what_there_is() -> None:
         config.Settings.model_fields
     )
     assert int(service["TimeoutStopSec"]) > GRACE
+    # Where the page has backups go, the daemon may write, and it says how the folder is made.
+    writable = {path.lstrip("-") for path in service["ReadWritePaths"].split()}
+    copies = re.findall(r"\bbackup (/\S+)$", OPERATING, re.MULTILINE)
+    assert {str(Path(copy).parent) for copy in copies} == writable
+    assert all(re.search(f"^install -d .* {path} ", OPERATING, re.MULTILINE) for path in writable)
 
 
 @pytest.mark.parametrize(
