@@ -273,6 +273,9 @@ def _prepare(conn: Connection, source: keys.Source) -> Keyring:
     if had_plain or 0 < before < sealed.SINCE:
         sealed.scrub(conn)
         schema.upgrade(conn)
+    # What was made, or a crash has left, is in the file itself from now on: it is a while until
+    # the next checkpoint, and a file without its WAL would be taken for a new one.
+    conn.execute("PRAGMA wal_checkpoint(PASSIVE)")
     return ring
 
 

@@ -18,6 +18,7 @@ import pytest
 from imsync.errors import UserError
 from imsync.store import lock
 from imsync.store.database import Connection, Database, DatabaseError, remedy
+from tests.store.rows import some_incidents
 
 
 def make(conn: Connection) -> None:
@@ -202,6 +203,28 @@ def test_a_lock_file_that_cannot_be_used_is_told_of(path: Path) -> None:
     says = r"cannot use the lock file .*im.db.lock: Is a directory"
     with pytest.raises(UserError, match=says), lock.held(path):
         pass
+
+
+async def test_what_it_starts_with_is_in_the_file_itself(path: Path, tmp_path: Path) -> None:
+    def alone(name: str) -> int:
+        """How many incidents there are, for whoever has the file without its WAL."""
+        copy = tmp_path / name
+        copy.write_bytes(path.read_bytes())
+        conn = sqlite3.connect(copy)
+        (count,) = conn.execute("SELECT COUNT(*) FROM incidents").fetchone()
+        conn.close()
+        return int(count)
+
+    db = await Database.open(path)
+    assert alone("at first") == 0
+    crashed = sqlite3.connect(path)
+    crashed.execute("SELECT * FROM incidents")  # so that closing leaves the WAL
+    await db.run(some_incidents, 1)
+    await db.close()
+    again = await Database.open(path)
+    assert alone("after a crash") == 1
+    await again.close()
+    crashed.close()
 
 
 async def test_one_that_can_only_be_read_is_found_out_when_it_is_opened(
