@@ -20,10 +20,11 @@ def held(database: Path) -> Iterator[None]:
     """Hold the database's lock file for as long as the block runs.
 
     The lock is the kernel's (flock) and goes with the process, however it ends; the
-    file's text only says who holds it. Raises Locked, naming the holder, and UserError where
-    the file cannot be written.
+    file's text only says who holds it. It is beside the file itself, by whatever name that goes.
+    Raises Locked, naming the holder, and UserError where the file cannot be written.
     """
-    path = database.with_name(database.name + ".lock")
+    file = Path(os.path.realpath(database))
+    path = file.with_name(file.name + ".lock")
     with _usable(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

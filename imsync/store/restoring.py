@@ -26,6 +26,7 @@ def restore(database: Path, copy: Path, *, stamp: str) -> Restored:
     place in one step: after a crash anywhere it can be done again. Raises schema.TooNew, and
     UserError for what is no whole database of imsync's, or where files cannot be written.
     """
+    database = Path(os.path.realpath(database))  # a link to it goes on leading to it
     new = database.with_name(database.name + ".new")
     try:
         new.unlink(missing_ok=True)  # one that a crash has left

@@ -198,6 +198,16 @@ except lock.Locked as error:
         pass  # the lock goes with its holder
 
 
+def test_a_database_has_one_lock_whatever_name_it_goes_by(path: Path, tmp_path: Path) -> None:
+    path.touch()
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.db"
+    link.symlink_to(path)
+    says = f"process id {os.getpid()}"
+    with lock.held(path), pytest.raises(lock.Locked, match=says), lock.held(link):
+        pass
+
+
 def test_a_lock_file_that_cannot_be_used_is_told_of(path: Path) -> None:
     path.with_name("im.db.lock").mkdir()
     says = r"cannot use the lock file .*im.db.lock: Is a directory"

@@ -60,6 +60,15 @@ async def test_nothing_of_a_wal_that_a_crash_left_gets_into_it(tmp_path: Path) -
     restored.close()
 
 
+async def test_a_link_to_the_database_goes_on_leading_to_it(tmp_path: Path) -> None:
+    copy, link = await a_copy(tmp_path, 3), tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "im.db")
+    assert restore(link, copy, stamp="before") == Restored(3, tmp_path / "im.db.before")
+    assert link.is_symlink()
+    assert await titles(tmp_path / "im.db") == 3
+
+
 async def test_on_a_new_host_there_is_nothing_to_keep(tmp_path: Path) -> None:
     copy = await a_copy(tmp_path, 2)
     (tmp_path / "new").mkdir()
