@@ -133,7 +133,7 @@ def shown(conn: Connection, name: str, *, root: str | None, listen: str | None) 
     here = addresses.address(root or f"http://{listen}", integration.id)
     there = row.external_id is not None and row.state is not State.DELETED
     same = row.url is not None and row.url.casefold() == here.casefold()
-    owners = integrations.secret_owners(conn, integration.id)
+    knows_secret = subscription.knows_the_secret(conn, integration.id, row.external_id)
     return {
         "integration": integration.slug,
         "subscription_id": row.external_id,
@@ -143,7 +143,7 @@ def shown(conn: Connection, name: str, *, root: str | None, listen: str | None) 
         "webhook_url": here,
         "points_here": same if there and (root or same) else None,
         "made_by": row.external_id and ("imsync" if row.installed_at else "hand"),
-        "knows_secret": bool(owners & {row.external_id, None}) if there else None,
+        "knows_secret": knows_secret if there else None,
         "secrets_in_force": len(integrations.secrets(conn, integration.id)),
         "replaced": subscriptions.replaced(conn, integration.id),
         "installed_at": row.installed_at,

@@ -18,7 +18,7 @@ from imsync.engine.account import Account
 from imsync.engine.subscription import leading_here
 from imsync.errors import NotFound, Refused, Unauthorized, Unknown
 from imsync.store import audit, integrations, subscriptions
-from imsync.store.audit import SECRET, Action, Asking, Change, Changes, Told
+from imsync.store.audit import SECRET, Action, Asking, Change
 from imsync.store.database import Connection
 from imsync.store.subscriptions import State
 
@@ -194,7 +194,7 @@ def keep(
         "url": Change(before.url, url),
         "webhook_secret": SECRET,
     }
-    _audit(conn, asking, integration_id, changes, now=now)
+    audit.integration_changed(conn, asking, integration_id, changes, now=now)
 
 
 def let_go(
@@ -208,7 +208,7 @@ def let_go(
         if asking is not None:
             asking = replace(asking, action=Action.UNINSTALLED)
         changes = {"subscription": Change(known.external_id, None)}
-        _audit(conn, asking, integration_id, changes, now=now)
+        audit.integration_changed(conn, asking, integration_id, changes, now=now)
 
 
 def keep_known(
@@ -223,33 +223,11 @@ def keep_known(
 ) -> None:
     """The one to look after is that; what else leads here has a secret that nobody knows."""
     before = subscriptions.get(conn, integration_id).external_id
-    subscriptions.seen(
-        conn,
-        integration_id,
-        found.id,
-        url,
-        active=found.active,
-        because=found.because,
-        now=now,
-    )
+    subscription.see(conn, integration_id, replace(found, url=url), now=now)
     others = [one.id for one in ours if one.id != found.id]
     subscriptions.note_replaced(conn, integration_id, others, now=now)
     changes = {f"subscription {id_}": Change(None, "to be deleted") for id_ in others}
     if before != found.id:
         changes["subscription"] = Change(before, found.id)
     if changes:
-        _audit(conn, asking, integration_id, changes, now=now)
-
-
-def _audit(
-    conn: Connection,
-    asking: Asking | None,
-    integration_id: str,
-    changes: Changes,
-    *,
-    now: Instant,
-) -> None:
-    """Keep who had it done; nobody, where the daemon sets up its own sandbox."""
-    if asking is not None:
-        slug = integrations.get(conn, integration_id).slug
-        audit.append(conn, asking, Told(integration_id, slug, changes), now=now)
+        audit.integration_changed(conn, asking, integration_id, changes, now=now)

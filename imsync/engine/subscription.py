@@ -22,7 +22,7 @@ from imsync.engine.addresses import leads_to
 from imsync.engine.bell import Bell
 from imsync.errors import ExternalError, Gone, NotFound, Refused, Unauthorized
 from imsync.store import audit, inbox, integrations, subscriptions
-from imsync.store.audit import Action, Asking, Change, Told
+from imsync.store.audit import Action, Asking, Change
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 from imsync.store.subscriptions import State, Watched
@@ -133,16 +133,8 @@ async def enable(account: Account, found: Subscription, asking: Asking | None = 
     try:
         await account.ask(lambda: account.connector.enable(found.id))
     except ExternalError as error:
-        because = f"{found.because}; enabling it failed: {error}"
-        await account.db.run(
-            subscriptions.seen,
-            account.id,
-            found.id,
-            found.url,
-            active=False,
-            because=because,
-            now=account.now(),
-        )
+        failed = replace(found, because=f"{found.because}; enabling it failed: {error}")
+        await account.db.run(see, account.id, failed, now=account.now())
         return False
     await account.db.run(enabled, account.id, found, asking, now=account.now())
     return True
@@ -177,16 +169,21 @@ def note(conn: Connection, was: Watched, found: Subscription | None, *, now: Ins
     if found is None:
         subscriptions.missed(conn, integration_id, now=now)
     else:
-        subscriptions.seen(
-            conn,
-            integration_id,
-            found.id,
-            found.url,
-            active=found.active,
-            because=found.because,
-            now=now,
-        )
+        see(conn, integration_id, found, now=now)
     return True
+
+
+def see(conn: Connection, integration_id: str, found: Subscription, *, now: Instant) -> None:
+    """Remember how a subscription stands there."""
+    subscriptions.seen(
+        conn,
+        integration_id,
+        found.id,
+        found.url,
+        active=found.active,
+        because=found.because,
+        now=now,
+    )
 
 
 def enabled(
@@ -200,14 +197,9 @@ def enabled(
     """It delivers again."""
     subscriptions.enabled(conn, integration_id, found.id, now=now)
     if asking is not None:
-        slug = integrations.get(conn, integration_id).slug
-        changes = {f"subscription {found.id}": Change(found.because or "disabled", "enabled")}
-        audit.append(
-            conn,
-            replace(asking, action=Action.ENABLED),
-            Told(integration_id, slug, changes),
-            now=now,
-        )
+        asking = replace(asking, action=Action.ENABLED)
+    changes = {f"subscription {found.id}": Change(found.because or "disabled", "enabled")}
+    audit.integration_changed(conn, asking, integration_id, changes, now=now)
 
 
 def retired(conn: Connection, integration_id: str, external_id: str, *, now: Instant) -> None:
@@ -222,7 +214,7 @@ def retired(conn: Connection, integration_id: str, external_id: str, *, now: Ins
         integrations.expire_secrets(conn, integration_id, but=present, at=Instant(now + GRACE))
 
 
-def knows_the_secret(conn: Connection, integration_id: str, external_id: str) -> bool:
+def knows_the_secret(conn: Connection, integration_id: str, external_id: str | None) -> bool:
     """Whether a secret in force is that subscription's, or was given by hand and may be."""
     return not integrations.secret_owners(conn, integration_id).isdisjoint({external_id, None})
 
@@ -258,7 +250,7 @@ def problems(conn: Connection, integration: Integration) -> Iterator[str]:
             f" `im integration webhook enable {slug}`"
         )
     standing = known.external_id is not None and known.state in (State.ACTIVE, State.DISABLED)
-    if standing and not knows_the_secret(conn, integration.id, known.external_id or ""):
+    if standing and not knows_the_secret(conn, integration.id, known.external_id):
         yield (
             f"the webhook subscription {known.external_id} signs with a secret that is not known"
             f" here: {install} makes one whose secret is"

@@ -170,6 +170,20 @@ def append(conn: Connection, asking: Asking, told: Told, *, now: Instant) -> Non
         _append(conn, asking, replace(told, changes=secret), now=now)
 
 
+def integration_changed(
+    conn: Connection,
+    asking: Asking | None,
+    integration_id: str,
+    changes: Changes,
+    *,
+    now: Instant,
+) -> None:
+    """Add a line about an integration; none if nobody asked: the daemon sets up its own sandbox."""
+    if asking is not None:
+        slug = integrations.get(conn, integration_id).slug
+        append(conn, asking, Told(integration_id, slug, changes), now=now)
+
+
 def refused(conn: Connection, asking: Asking, told: Told, *, now: Instant) -> None:
     """Keep that somebody was refused what their token is not for, if not just kept already."""
     (known,) = conn.execute(
