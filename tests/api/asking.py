@@ -23,11 +23,19 @@ from imsync.api.context import Context
 from imsync.api.feed import Feed
 from imsync.daemon import connecting, ids
 from imsync.engine.fleet import Fleet
+from imsync.store import audit
+from imsync.store.audit import Line
 from imsync.store.database import Database
 from tests.api import contract
 from tests.conftest import Clock
+from tests.town import Town
 
 Json = dict[str, Any]
+INTEGRATIONS = "/api/v1/integrations"
+INCIDENTS = "/api/v1/incidents"
+TOKENS = "/api/v1/tokens"
+AUDIT = "/api/v1/audit"
+ADA = "ada@acme.example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +152,19 @@ class Api:
             cursor = f"&cursor={page['next_cursor']}"
 
 
+def asks(town: Town) -> Api:
+    """A client of the town's API."""
+    return Api(town.session, town.server)
+
+
+def new(name: str = "Production PagerDuty", **more: object) -> dict[str, Any]:
+    return {"name": name, "integration_type": "pagerduty", **more}
+
+
+async def declared(api: Api, title: str = "Checkout down", **more: object) -> str:
+    return str((await api.made(INCIDENTS, {"title": title, **more}))["id"])
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """The API over a database and a fleet whose requests reach nobody."""
@@ -219,3 +240,24 @@ def signed(body: bytes, *secrets: str) -> str:
     return ",".join(
         "v1=" + hmac.new(secret.encode(), body, sha256).hexdigest() for secret in secrets
     )
+
+
+async def lines(house: House | Town, **filters: Any) -> list[Line]:
+    """The audit trail, the newest line first."""
+    return await house.db.read(audit.page, limit=500, **filters)
+
+
+async def over_the_socket(house: House, socket: Path, method: str, path: str, body: Json) -> Json:
+    """What the house answers when it is asked over a unix socket, and with which `status`."""
+    runner = web.AppRunner(app.make(house.context))
+    await runner.setup()
+    try:
+        await web.UnixSite(runner, str(socket)).start()
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session,
+            session.request(method, f"http://localhost{path}", json=body) as answer,
+        ):
+            found: Json = await answer.json()
+            return {**found, "status": answer.status}
+    finally:
+        await runner.cleanup()

@@ -14,11 +14,9 @@ from imsync.store.database import Connection
 from imsync.store.tokens import Scope
 from tests.api.test_manners import filled
 
-from .asking import Answer, Api, House
+from .asking import INCIDENTS, TOKENS, Answer, Api, House
 from .test_events import EVENTS, watching
 
-TOKENS = "/api/v1/tokens"
-INCIDENTS = "/api/v1/incidents"
 STATUS = "/api/v1/status"
 GUARDED = [one for one in ROUTES if not one.open]
 BODY = {"name": "ci", "scope": "admin"}

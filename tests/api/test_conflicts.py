@@ -8,7 +8,7 @@ from imsync.core.fields import Field
 from imsync.core.merge import Strategy
 from tests.town import Town, town_of
 
-from .asking import Api
+from .asking import Api, asks
 
 RESOLVE = "/api/v1/conflicts/cfl_1/resolve"
 
@@ -69,3 +69,30 @@ async def test_a_conflict_keeps_the_rule_it_was_recorded_under(asked: Town) -> N
     assert kept == {"owner": "external", "priority": 0, "strict": False}
     await asked.edit(assigned_to="alice@acme.example")
     assert (await api.found("/api/v1/conflicts/cfl_1"))["rule"] == rule, "it was updated since"
+
+
+async def test_a_conflict_shows_both_sides(town: Town) -> None:
+    await town.configure(conflict_strategy=Strategy.MANUAL_REVIEW)
+    await town.declare("Start")
+    await town.settle()
+    await town.edit(title="Here")
+    await town.act(title="There")
+    await town.settle()
+
+    api = asks(town)
+    (conflict,) = (await api.found("/api/v1/conflicts?status=pending&incident=INC-1"))["items"]
+    assert set(conflict) == {
+        *("id", "integration", "incident", "field", "status", "strategy", "base", "platform"),
+        *("external", "winner", "because", "resolved_by", "created_at", "resolved_at"),
+        *("rule", "restorable", "story"),
+    }
+    assert (conflict["base"], conflict["field"], conflict["winner"]) == ("Start", "title", None)
+    assert set(conflict["platform"]) == {"value", "by", "at"}
+    assert set(conflict["external"]) == {"value", "by", "at", "reads_as"}
+    assert (conflict["platform"]["value"], conflict["external"]["value"]) == ("Here", "There")
+    assert await api.found(f"/api/v1/conflicts/{conflict['id']}") == conflict
+    assert (await api.found("/api/v1/conflicts?integration=prod-pd&status=resolved"))["items"] == []
+    (await api("GET", "/api/v1/conflicts?status=open")).problem(400, "invalid_request")
+    (await api("GET", "/api/v1/conflicts?incident=1")).problem(404, "not_found")
+    for id_ in ("cfl_99", "cfl_", "1", "cfl_" + "9" * 99):
+        (await api("GET", f"/api/v1/conflicts/{id_}")).problem(404, "not_found")

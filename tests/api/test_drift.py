@@ -1,7 +1,6 @@
 """/integrations/{i}/drift: a sweep is asked for, and told of until it is over."""
 
-from .asking import House
-from .test_integrations import INTEGRATIONS, new
+from .asking import INTEGRATIONS, House, new
 
 PATH = f"{INTEGRATIONS}/prod-pd/drift"
 

@@ -16,11 +16,9 @@ from imsync.store.database import Connection
 from tests.api import contract
 from tests.town import Town
 
-from .asking import Api, House, house_of
-from .test_integrations import asks, new
+from .asking import ADA, INCIDENTS, Api, House, asks, house_of, new
 
 EVENTS = "/api/v1/events"
-INCIDENTS = "/api/v1/incidents"
 SOON = 10.0
 """Seconds after which a test gives up waiting for what should be there at once."""
 
@@ -83,7 +81,7 @@ async def test_what_happens_is_told_as_a_cloud_event(api: Api) -> None:
     async with watching(api) as stream:
         assert stream.response.content_type == "text/event-stream"
         assert stream.response.headers["Cache-Control"] == "no-store"
-        await api.made(INCIDENTS, {"title": "Checkout down"}, From="ada@acme.example")
+        await api.made(INCIDENTS, {"title": "Checkout down"}, From=ADA)
         event = await stream.event()
     time = event.pop("time")
     assert time.startswith("2027-01-15T08:00:00.")
@@ -98,7 +96,7 @@ async def test_what_happens_is_told_as_a_cloud_event(api: Api) -> None:
         "data": {
             "incident": "INC-1",
             "integration": None,
-            "by": "ada@acme.example",
+            "by": ADA,
             "title": "Checkout down",
             "severity": "SEV-3",
             "status": "open",

@@ -1,18 +1,15 @@
 """/integrations: what is configured, that secrets stay ours, and how each is doing."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
+from imsync.api.context import CONTEXT
 from imsync.core.fields import Field
-from imsync.core.merge import Strategy
-from imsync.core.schedule import LONGEST_WAIT
-from imsync.store import events, integrations
-from tests.town import Town, town_of
+from imsync.store import events
+from tests.town import Town
 
-from .asking import Api, House, signed
-from .test_webhooks import event
+from .asking import ADA, INTEGRATIONS, Api, House, asks, new
 
 SHAPE = {
     *("id", "slug", "name", "integration_type", "organization_id", "base_url", "sync_direction"),
@@ -20,7 +17,6 @@ SHAPE = {
     *("from_email", "default_service", "enabled", "state", "webhook_url", "has_token"),
     *("has_webhook_secret", "created_at", "updated_at", "import_open"),
 }
-INTEGRATIONS = "/api/v1/integrations"
 DESCRIBED = b"""{
 "organization_id": "acme-corp",
 "integration_type": "pagerduty",
@@ -33,10 +29,6 @@ DESCRIBED = b"""{
 "enabled": true
 }"""
 TOKEN = "u+Zx81kPq0-NEVER-TOLD"
-
-
-def new(name: str = "Production PagerDuty", **more: object) -> dict[str, Any]:
-    return {"name": name, "integration_type": "pagerduty", **more}
 
 
 # Configured.
@@ -297,10 +289,6 @@ async def test_the_test_of_one_that_cannot_be_reached_says_so(api: Api) -> None:
     assert not all(check["ok"] for check in answer.json["checks"])
 
 
-def asks(town: Town) -> Api:
-    return Api(town.session, town.server)
-
-
 async def test_the_test_of_one_that_works_finds_it_healthy(town: Town) -> None:
     answer = await asks(town)("POST", f"{INTEGRATIONS}/prod-pd/test")
     assert answer.status == 200
@@ -349,179 +337,6 @@ async def test_a_suspended_integration_is_a_problem_that_says_what_would_do(town
     assert "NEVER-TOLD" not in answer.text
 
 
-async def test_a_link_shows_what_each_field_stands_at(town: Town) -> None:
-    await town.declare("Checkout down")
-    await town.declare("Search down")
-    await town.settle()
-    pages = await asks(town).pages(f"{INTEGRATIONS}/prod-pd/links", limit=1)
-    assert [[link["incident"] for link in page] for page in pages] == [["INC-2"], ["INC-1"]]
-    link = pages[1][0]
-    assert {
-        *("incident", "external_id", "external_url", "state", "fields", "last_observed_at"),
-        "last_confirmed_at",
-    } <= set(link)
-    assert (link["external_id"], link["state"]) == (await town.external_id(1), "linked")
-    assert set(link["fields"]) == {field.value for field in Field}
-    for field in link["fields"].values():
-        assert set(field) == {"platform", "external", "base", "state", "because"}
-    title = link["fields"]["title"]
-    assert (title["platform"], title["external"], title["base"]) == ("Checkout down",) * 3
-    assert title["state"] == "in_sync"
-
-
-async def test_a_link_says_what_is_pending_and_what_is_blocked(town: Town) -> None:
-    await town.declare(assigned_to="nobody@nowhere.example")
-    await town.settle()
-    await town.edit(title="Not sent yet")
-    (link,) = (await asks(town).found(f"{INTEGRATIONS}/prod-pd/links"))["items"]
-    assert link["fields"]["title"]["state"] == "pending"
-    assigned = link["fields"]["assigned_to"]
-    assert assigned["state"] == "blocked"
-    assert "nobody@nowhere.example" in assigned["because"]
-
-
-async def test_a_conflict_shows_both_sides(town: Town) -> None:
-    await town.configure(conflict_strategy=Strategy.MANUAL_REVIEW)
-    await town.declare("Start")
-    await town.settle()
-    await town.edit(title="Here")
-    await town.act(title="There")
-    await town.settle()
-
-    api = asks(town)
-    (conflict,) = (await api.found("/api/v1/conflicts?status=pending&incident=INC-1"))["items"]
-    assert set(conflict) == {
-        *("id", "integration", "incident", "field", "status", "strategy", "base", "platform"),
-        *("external", "winner", "because", "resolved_by", "created_at", "resolved_at"),
-        *("rule", "restorable", "story"),
-    }
-    assert (conflict["base"], conflict["field"], conflict["winner"]) == ("Start", "title", None)
-    assert set(conflict["platform"]) == {"value", "by", "at"}
-    assert set(conflict["external"]) == {"value", "by", "at", "reads_as"}
-    assert (conflict["platform"]["value"], conflict["external"]["value"]) == ("Here", "There")
-    assert await api.found(f"/api/v1/conflicts/{conflict['id']}") == conflict
-    assert (await api.found("/api/v1/conflicts?integration=prod-pd&status=resolved"))["items"] == []
-    (await api("GET", "/api/v1/conflicts?status=open")).problem(400, "invalid_request")
-    (await api("GET", "/api/v1/conflicts?incident=1")).problem(404, "not_found")
-    for id_ in ("cfl_99", "cfl_", "1", "cfl_" + "9" * 99):
-        (await api("GET", f"/api/v1/conflicts/{id_}")).problem(404, "not_found")
-
-
-# Dead letters.
-
-LETTER = {
-    *("id", "integration", "incident", "direction", "field", "error", "attempts", "body"),
-    *("created_at", "hint"),
-}
-
-
-async def an_inbound_letter(town: Town) -> dict[str, Any]:
-    (secret,) = await town.db.read(integrations.secrets, "int_test")
-    body = event("incident.acknowledged", [1, 2])
-    answer = await asks(town)(
-        "POST",
-        "/api/v1/webhooks/int_test",
-        data=body,
-        X_PagerDuty_Signature=signed(body, secret),
-    )
-    assert answer.status == 202
-    assert await town.crew.inbound.step()
-    return await the_letter(town)
-
-
-async def an_outbound_letter(town: Town) -> dict[str, Any]:
-    await town.declare("Start")
-    await town.settle()
-    town.sandbox.faults.api_error = 1.0
-    await town.edit(title="Ours")
-    for _ in range(8):
-        town.clock.at += LONGEST_WAIT
-        await town.settle()
-    town.sandbox.faults.api_error = 0.0
-    return await the_letter(town)
-
-
-async def the_letter(town: Town) -> dict[str, Any]:
-    (letter,) = (await asks(town).found(f"{INTEGRATIONS}/prod-pd/dead-letters"))["items"]
-    assert set(letter) == LETTER
-    assert set(letter["error"]) == {"code", "message"}
-    found: dict[str, Any] = letter
-    return found
-
-
-async def test_an_inbound_letter_holds_the_body_and_is_tried_again(town: Town) -> None:
-    letter = await an_inbound_letter(town)
-    assert (letter["direction"], letter["incident"], letter["field"]) == ("inbound", None, None)
-    assert letter["body"] == event("incident.acknowledged", [1, 2]).decode()
-    assert letter["error"]["code"] == "unusable_delivery"
-
-    answer = await asks(town)("POST", f"/api/v1/dead-letters/{letter['id']}/retry")
-    assert answer.status == 202
-    assert answer.json["id"] == letter["id"]
-    assert (await asks(town).found(f"{INTEGRATIONS}/prod-pd/dead-letters"))["items"] == []
-    assert await town.crew.inbound.step(), "it is tried anew"
-    assert (await the_letter(town))["error"] == letter["error"]
-
-
-async def test_an_outbound_letter_is_tried_again_with_what_the_field_is_now(town: Town) -> None:
-    letter = await an_outbound_letter(town)
-    assert (letter["direction"], letter["incident"], letter["field"]) == (
-        "outbound",
-        "INC-1",
-        "title",
-    )
-    assert letter["attempts"] == 5
-    assert (await asks(town)("POST", f"/api/v1/dead-letters/{letter['id']}/retry")).status == 202
-    await town.settle()
-    assert (await town.there())["title"] == "Ours"
-    assert await town.dead_letters() == []
-
-
-async def test_a_letter_that_two_people_retry_is_tried_once(town: Town) -> None:
-    path = f"/api/v1/dead-letters/{(await an_outbound_letter(town))['id']}/retry"
-    writes = town.sandbox.writes
-    answers = await asyncio.gather(asks(town)("POST", path), asks(town)("POST", path))
-    assert sorted(answer.status for answer in answers) == [202, 404]
-    await town.settle()
-    assert town.sandbox.writes == writes + 1
-    assert await town.dead_letters() == []
-
-
-@pytest.mark.parametrize("way", ["inbound", "outbound"])
-async def test_a_letter_that_is_let_go_is_gone_for_good(town: Town, way: str) -> None:
-    make = an_inbound_letter if way == "inbound" else an_outbound_letter
-    path = f"/api/v1/dead-letters/{(await make(town))['id']}"
-    answer = await asks(town)("DELETE", path)
-    assert (answer.status, answer.text) == (204, "")
-    assert await town.dead_letters() == []
-    (await asks(town)("DELETE", path)).problem(404, "not_found")
-    (await asks(town)("POST", f"{path}/retry")).problem(404, "not_found")
-    requests = town.sandbox.requests
-    await town.settle()
-    assert town.sandbox.requests == requests
-    status = await asks(town).found(f"{INTEGRATIONS}/prod-pd/sync-status")
-    assert (status["healthy"], status["dead_letters"]) == (True, 0)
-
-
-@pytest.mark.parametrize("id_", ["dlq_1", "dlq_", "1", "dlq_x", "cfl_1", "dlq_" + "9" * 99])
-async def test_a_letter_that_is_not_there_is_not_found(api: Api, id_: str) -> None:
-    (await api("POST", f"/api/v1/dead-letters/{id_}/retry")).problem(404, "not_found")
-    (await api("DELETE", f"/api/v1/dead-letters/{id_}")).problem(404, "not_found")
-
-
-async def test_the_letters_have_pages(town: Town) -> None:
-    (secret,) = await town.db.read(integrations.secrets, "int_test")
-    for number in range(3):
-        body = b"junk %d" % number
-        signature = signed(body, secret)
-        await asks(town)(
-            "POST", "/api/v1/webhooks/int_test", data=body, X_PagerDuty_Signature=signature
-        )
-        await town.crew.inbound.step()
-    pages = await asks(town).pages(f"{INTEGRATIONS}/prod-pd/dead-letters", limit=2)
-    assert [[one["body"] for one in page] for page in pages] == [["junk 2", "junk 1"], ["junk 0"]]
-
-
 # Declaring where it can and where it cannot.
 
 
@@ -544,11 +359,12 @@ async def test_a_named_integration_that_takes_none_says_why(
     assert (await house.api.found("/api/v1/incidents"))["items"] == []
 
 
-async def test_the_webhook_url_is_the_public_one_when_there_is_one() -> None:
-    async with town_of() as town:
-        await town.connect()
+async def test_the_webhook_url_is_the_public_one_when_there_is_one(town: Town) -> None:
+    for root in (None, "https://incidents.example.com"):
+        town.server.app[CONTEXT].public_url = root
         found = await asks(town).found(f"{INTEGRATIONS}/prod-pd")
-        assert found["webhook_url"].endswith("/api/v1/webhooks/int_test")
+        address = f"{root or 'http://127.0.0.1:1'}/api/v1/webhooks/int_test"
+        assert found["webhook_url"] == address
 
 
 async def test_a_name_that_is_nearly_one_is_told_which(api: Api) -> None:
@@ -578,9 +394,8 @@ async def test_who_configures_is_told_as_they_say_they_are(
     house: House, method: str, path: str, body: object
 ) -> None:
     await house.api.made(INTEGRATIONS, new())
-    ada = "ada@acme.example"
-    answer = await house.api(method, f"{INTEGRATIONS}/prod-pd{path}", body, From=ada)
+    answer = await house.api(method, f"{INTEGRATIONS}/prod-pd{path}", body, From=ADA)
     assert answer.status < 300, answer.text
     _, last = await house.db.read(events.span)
     (told,) = (await house.db.read(events.after, last - 1, limit=9)).events
-    assert told.data["by"] == ada
+    assert told.data["by"] == ADA

@@ -6,8 +6,7 @@ import pytest
 
 from imsync.store.keys import KeyFile, beside
 
-from .asking import Api, house_of
-from .test_integrations import INTEGRATIONS, new
+from .asking import INTEGRATIONS, Api, house_of, new
 
 ROTATE = "/api/v1/key/rotate"
 

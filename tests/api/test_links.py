@@ -2,17 +2,13 @@
 
 import pytest
 
+from imsync.core.fields import Field
 from imsync.store import integrations
 from tests.town import Town
 
-from .asking import Api
+from .asking import ADA, INCIDENTS, INTEGRATIONS, asks
 
-INCIDENTS = "/api/v1/incidents"
 LINKS = f"{INCIDENTS}/INC-1/links"
-
-
-def asks(town: Town) -> Api:
-    return Api(town.session, town.server)
 
 
 @pytest.fixture
@@ -35,7 +31,7 @@ def body(external_id: str, integration: str = "prod-pd") -> dict[str, str]:
 async def test_a_link_is_made_and_answered_as_it_is_with_what_it_leads_to(
     town: Town, there: str
 ) -> None:
-    made = await asks(town).made(LINKS, body(there), From="ada@acme.example")
+    made = await asks(town).made(LINKS, body(there), From=ADA)
     assert {"incident", "external_id", "external_url", "state", "fields"} <= set(made)
     assert (made["incident"], made["integration"]) == ("INC-1", "prod-pd")
     assert (made["external_id"], made["state"]) == (there, "linked")
@@ -44,7 +40,7 @@ async def test_a_link_is_made_and_answered_as_it_is_with_what_it_leads_to(
     shown = await asks(town).found(f"{INCIDENTS}/INC-1")
     assert [one["external_id"] for one in shown["links"]] == [there]
     lines = (await asks(town).found(f"{INCIDENTS}/INC-1/timeline"))["items"]
-    assert ("linked", "ada@acme.example") in [(line["kind"], line["by"]) for line in lines]
+    assert ("linked", ADA) in [(line["kind"], line["by"]) for line in lines]
 
 
 async def test_a_dry_run_shows_it_and_links_nothing(town: Town, there: str) -> None:
@@ -113,3 +109,34 @@ async def test_when_there_is_no_answer_nothing_is_linked(town: Town, there: str)
     answer = await asks(town)("POST", LINKS, body(there))
     assert answer.status == 502
     assert (await asks(town).found(f"{INCIDENTS}/INC-1"))["links"] == []
+
+
+async def test_a_link_shows_what_each_field_stands_at(town: Town) -> None:
+    await town.declare("Checkout down")
+    await town.declare("Search down")
+    await town.settle()
+    pages = await asks(town).pages(f"{INTEGRATIONS}/prod-pd/links", limit=1)
+    assert [[link["incident"] for link in page] for page in pages] == [["INC-2"], ["INC-1"]]
+    link = pages[1][0]
+    assert {
+        *("incident", "external_id", "external_url", "state", "fields", "last_observed_at"),
+        "last_confirmed_at",
+    } <= set(link)
+    assert (link["external_id"], link["state"]) == (await town.external_id(1), "linked")
+    assert set(link["fields"]) == {field.value for field in Field}
+    for field in link["fields"].values():
+        assert set(field) == {"platform", "external", "base", "state", "because"}
+    title = link["fields"]["title"]
+    assert (title["platform"], title["external"], title["base"]) == ("Checkout down",) * 3
+    assert title["state"] == "in_sync"
+
+
+async def test_a_link_says_what_is_pending_and_what_is_blocked(town: Town) -> None:
+    await town.declare(assigned_to="nobody@nowhere.example")
+    await town.settle()
+    await town.edit(title="Not sent yet")
+    (link,) = (await asks(town).found(f"{INTEGRATIONS}/prod-pd/links"))["items"]
+    assert link["fields"]["title"]["state"] == "pending"
+    assigned = link["fields"]["assigned_to"]
+    assert assigned["state"] == "blocked"
+    assert "nobody@nowhere.example" in assigned["because"]

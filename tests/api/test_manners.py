@@ -9,11 +9,7 @@ from imsync.api.parameters import Listing
 from imsync.store import integrations
 from tests.town import Town
 
-from .asking import Api, signed
-from .test_integrations import asks, new
-
-INCIDENTS = "/api/v1/incidents"
-INTEGRATIONS = "/api/v1/integrations"
+from .asking import INCIDENTS, INTEGRATIONS, Api, asks, new, signed
 
 
 def filled(path: str) -> str:

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.api.asking import Api
-from tests.api.test_integrations import asks
 from tests.town import Town
+
+from .asking import asks
 
 PRD = "/api/v1/integrations/prod-pd"
 

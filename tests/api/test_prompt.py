@@ -7,9 +7,8 @@ import pytest
 from tests.engine import hooks
 from tests.town import Town
 
-from .asking import Api
+from .asking import INCIDENTS, Api
 
-INCIDENTS = "/api/v1/incidents"
 PROD = "/api/v1/integrations/prod-pd"
 
 

@@ -3,7 +3,6 @@
 import logging
 import sqlite3
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -13,14 +12,8 @@ from imsync.api.strangers import LIMIT, MINUTE, NOBODY, Strangers
 from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Instant
 from imsync.store import events
-from tests.town import Town, town_of
 
-from .test_webhooks import Door, door_of, event
-
-
-@pytest.fixture
-async def door(town: Town) -> Door:
-    return await door_of(town)
+from .door import Door, event
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -114,19 +107,15 @@ async def test_refused_deliveries_are_an_event_once_a_minute(door: Door) -> None
     assert (await door.town.integration()).refused_signatures == 4
 
 
-async def test_an_answer_to_a_stranger_waits_for_no_disk(tmp_path: Path) -> None:
+async def test_an_answer_to_a_stranger_waits_for_no_disk(
+    held: tuple[Door, sqlite3.Connection],
+) -> None:
     """Somebody else holds the file, so that nothing can be written; nobody notices from outside."""
-    path = tmp_path / "imsync.db"
-    async with town_of(path) as town:
-        await town.connect()
-        door = await door_of(town)
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        for at in ("int_test", "int_gone"):
-            (await door.knock(event(), at=at, by="another secret")).problem(401, "bad_signature")
-        other.execute("ROLLBACK")
-        other.close()
-        assert (await town.integration()).refused_signatures == 1
+    door, other = held
+    for at in ("int_test", "int_gone"):
+        (await door.knock(event(), at=at, by="another secret")).problem(401, "bad_signature")
+    other.execute("ROLLBACK")
+    assert (await door.town.integration()).refused_signatures == 1
 
 
 async def test_an_unknown_id_costs_what_a_wrong_signature_does(

@@ -11,7 +11,7 @@ from imsync.store import inbox, integrations
 from tests.engine import hooks
 from tests.town import Town, town_of
 
-from .asking import Api, House
+from .asking import House, asks
 
 PATH = "/api/v1/integrations/prod-pd/webhook"
 SHAPE = {
@@ -28,10 +28,6 @@ async def bare() -> AsyncIterator[Town]:
     async with town_of() as town:
         await town.connect(subscribed=False)
         yield town
-
-
-def asks(town: Town) -> Api:
-    return Api(town.session, town.server)
 
 
 def here(town: Town) -> dict[str, str]:
