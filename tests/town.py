@@ -273,6 +273,32 @@ class Town:
         return found
 
 
+def assembled(
+    db: Database, session: aiohttp.ClientSession, clock: Clock, rng: Random, path: Path | str
+) -> Context:
+    """A daemon's parts, put together as `imsyncd` does; nothing of it runs yet."""
+    fleet = Fleet(
+        db=db,
+        connects=connecting(session, clock),
+        now=clock,
+        rng=rng,
+        drift_interval=60,
+        sweep_interval=300,
+        rate_limit_share=0.5,
+        sleep=clock.sleep,
+        max_attempts=5,
+    )
+    return Context(
+        db=db,
+        fleet=fleet,
+        now=clock,
+        new_id=ids(rng),
+        database=Path(str(path)),
+        started_at=clock(),
+        listen="127.0.0.1:1",
+    )
+
+
 @asynccontextmanager
 async def town_of(
     path: Path | str = ":memory:", *, seed: int = 1, clock: Clock | None = None
@@ -283,31 +309,12 @@ async def town_of(
         sandbox = Sandbox(session=session, now=clock, rng=rng)
         witness = Witness(sandbox)
         await sandbox.start()
-        fleet = Fleet(
-            db=db,
-            connects=connecting(session, clock),
-            now=clock,
-            rng=rng,
-            drift_interval=60,
-            sweep_interval=300,
-            rate_limit_share=0.5,
-            sleep=clock.sleep,
-            max_attempts=5,
-        )
-        context = Context(
-            db=db,
-            fleet=fleet,
-            now=clock,
-            new_id=ids(rng),
-            database=Path(str(path)),
-            started_at=clock(),
-            listen="127.0.0.1:1",
-            sleep=lambda _: sandbox.step(),  # whoever waits lets deliveries arrive
-        )
+        context = assembled(db, session, clock, rng, path)
+        context.sleep = lambda _: sandbox.step()  # whoever waits lets deliveries arrive
         server = TestServer(app.make(context))
         await server.start_server()
         try:
-            yield Town(db, sandbox, session, fleet, clock, server, witness)
+            yield Town(db, sandbox, session, context.fleet, clock, server, witness)
             witness.verdict()
         finally:
             await server.close()

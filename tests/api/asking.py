@@ -21,14 +21,13 @@ from yarl import URL
 from imsync.api import app
 from imsync.api.context import Context
 from imsync.api.feed import Feed
-from imsync.daemon import connecting, ids
 from imsync.engine.fleet import Fleet
 from imsync.store import audit
 from imsync.store.audit import Line
 from imsync.store.database import Database
 from tests.api import contract
 from tests.conftest import Clock
-from tests.town import Town
+from tests.town import Town, assembled
 
 Json = dict[str, Any]
 INTEGRATIONS = "/api/v1/integrations"
@@ -200,32 +199,14 @@ async def house_of(path: Path | str = ":memory:") -> AsyncIterator[House]:
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Nowhere())) as outwards,
         aiohttp.ClientSession() as session,
     ):
-        fleet = Fleet(
-            db=db,
-            connects=connecting(outwards, clock),
-            now=clock,
-            rng=rng,
-            drift_interval=60,
-            sweep_interval=300,
-            rate_limit_share=0.5,
-            max_attempts=5,
-        )
-        context = Context(
-            db=db,
-            fleet=fleet,
-            now=clock,
-            new_id=ids(rng),
-            database=Path(str(path)),
-            started_at=clock(),
-            listen="127.0.0.1:8080",
-        )
+        context = assembled(db, outwards, clock, rng, path)
         server = TestServer(app.make(context))
         await server.start_server()
         try:
             yield House(Api(session, server), db, clock, context)
         finally:
             await server.close()
-            await fleet.stop()
+            await context.fleet.stop()
             await db.close()
 
 

@@ -47,7 +47,7 @@ async def test_the_body_of_the_description_works_as_it_is_printed(api: Api) -> N
     assert made["base_url"] == "https://api.pagerduty.com"
     assert (made["sync_direction"], made["state"]) == ("bidirectional", "active")
     assert (made["has_token"], made["has_webhook_secret"]) == (True, False)
-    assert made["webhook_url"] == f"http://127.0.0.1:8080/api/v1/webhooks/{made['id']}"
+    assert made["webhook_url"] == f"http://127.0.0.1:1/api/v1/webhooks/{made['id']}"
     assert made["id"].startswith("int_")
     assert "your_pagerduty_api_token" not in answer.text
 
