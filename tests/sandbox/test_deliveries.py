@@ -5,10 +5,12 @@ import hmac
 import random
 import re
 import ssl
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+import pytest
 import trustme
 from aiohttp import ClientSession, TCPConnector, web
 from aiohttp.test_utils import TestServer
@@ -320,7 +322,9 @@ async def test_a_receiver_that_hangs_holds_up_only_its_own_queue(
     await server.close()
 
 
-async def test_no_answer_in_time_is_tried_again(make: Make, clock: Clock) -> None:
+@pytest.fixture
+async def silent() -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """The address of a receiver that never answers, and whether anything has reached it."""
     begun, never = asyncio.Event(), asyncio.Event()
 
     async def hang(_: web.Request) -> web.Response:
@@ -332,40 +336,37 @@ async def test_no_answer_in_time_is_tried_again(make: Make, clock: Clock) -> Non
     app.router.add_post("/", hang)
     server = TestServer(app)
     await server.start_server()
+    yield str(server.make_url("/")), begun
+    never.set()
+    await server.close()
+
+
+async def test_no_answer_in_time_is_tried_again(
+    make: Make, clock: Clock, silent: tuple[str, asyncio.Event]
+) -> None:
+    url, begun = silent
     api = await make(patience=0.05)
-    await api.subscribe(str(server.make_url("/")))
+    await api.subscribe(url)
     await api.create()
     assert await api.sandbox.step()
     assert begun.is_set()
     assert api.sandbox.deliveries_pending == 1
     assert api.sandbox.next_due() == clock.at + 10_000
     assert deliveries.PATIENCE == 5
-    never.set()
-    await server.close()
 
 
-async def test_run_ends_when_stopped_with_attempts_under_way(make: Make) -> None:
-    begun, never = asyncio.Event(), asyncio.Event()
-
-    async def hang(_: web.Request) -> web.Response:
-        begun.set()
-        await never.wait()
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_post("/", hang)
-    server = TestServer(app)
-    await server.start_server()
+async def test_run_ends_when_stopped_with_attempts_under_way(
+    make: Make, silent: tuple[str, asyncio.Event]
+) -> None:
+    url, begun = silent
     api = await make()
-    await api.subscribe(str(server.make_url("/")))
+    await api.subscribe(url)
     running = asyncio.create_task(api.sandbox.run())
     await api.create()
     await asyncio.wait_for(begun.wait(), 5)
     await api.sandbox.stop()
     await asyncio.wait_for(running, 5)
     assert api.sandbox.deliveries_pending == 1, "it is tried again in the next life"
-    never.set()
-    await server.close()
 
 
 async def test_waits_are_divided_by_the_time_scale(

@@ -11,7 +11,8 @@ from imsync.core.covered import CUT
 from imsync.core.fields import Field, Value
 from imsync.core.maps import NoTranslation, ValueMap
 from imsync.store import conflicts, incidents
-from tests.simulation.oracle import OBSERVED, Pair, agree, alike, pairs_of
+from tests.histories.pairs import agree, alike
+from tests.simulation.oracle import OBSERVED, Pair, pairs_of
 from tests.simulation.there import ITSELF, US
 from tests.simulation.world import World
 

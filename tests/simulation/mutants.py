@@ -1,6 +1,6 @@
 """The engine broken on purpose, each time by one small change: the test of the test.
 
-Two are those of the histories, met here by the whole daemon; the others break what only a
+Three are those of the histories, met here by the whole daemon; the others break what only a
 whole daemon has: commits, the answer to a delivery, a create that is tried again.
 
 The fence of the leases (`outbox._HELD`) is not among them, for without it no story ends
@@ -12,16 +12,15 @@ fence, the strict rule's, is a mutant of the histories.
 
 import asyncio
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from imsync.core.fields import Instant
-from imsync.engine import inbound, linking, sweeping, writing
+from imsync.engine import linking, writing
 from imsync.engine.sending import Sender
 from imsync.store import inbox, outbox, writes
-from tests.histories.mutants import Mutant, no_late, settle_on_stale
+from tests.histories.mutants import Mutant, no_late, no_worker, settle_on_stale
 from tests.simulation.disk import SimulatedDatabase
 
 
@@ -39,25 +38,6 @@ def confirm_first(patch: pytest.MonkeyPatch) -> None:
         return batches
 
     patch.setattr(writing, "prepare", prepare)
-
-
-def two_workers(patch: pytest.MonkeyPatch) -> None:
-    """Deliveries and looks do not wait for the outcome of a write of the same link."""
-
-    def take(conn: Any, integration_id: str, *, now: Instant) -> inbox.Delivery | None:
-        row = conn.execute(
-            "UPDATE inbox SET attempt = attempt + 1 WHERE id = (SELECT MIN(id) FROM inbox"
-            " WHERE integration_id = ? AND state = 'pending' AND due_at <= ?) RETURNING id,"
-            " integration_id, event_type, external_id, incident_key, body, received_at, attempt",
-            (integration_id, now),
-        ).fetchone()
-        return inbox.Delivery(*row) if row else None
-
-    patch.setattr(inbox, "take", take)
-    for flow in (inbound, sweeping):
-        patch.setattr(flow, "crosses_a_write", lambda *_, **__: False)
-    patch.setattr(sweeping, "writes", SimpleNamespace(unsettled=lambda *_: []))
-    patch.setattr(sweeping, "outbox", SimpleNamespace(owed=lambda *_: {}, hurry=outbox.hurry))
 
 
 def answer_first(patch: pytest.MonkeyPatch) -> None:
@@ -87,7 +67,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("confirm-first", confirm_first, ["lost", "differ"]),
     Mutant("no-late", no_late, ["lost"], [153]),
     Mutant("settle-on-stale", settle_on_stale, ["lost"], [309]),
-    Mutant("two-workers", two_workers, ["lost", "differ", "echo", "note"]),
+    Mutant("no-worker", no_worker, ["lost", "differ", "echo", "note"]),
     Mutant("answer-first", answer_first, ["unkept"], [378]),
     Mutant("no-look-for-it", no_look_for_it, ["double", "differ"], [752]),
 )

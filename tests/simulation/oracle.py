@@ -19,6 +19,7 @@ from imsync.core.merge import Strategy
 from imsync.sandbox.rows import Incident
 from imsync.store import conflicts, incidents, integrations, links
 from imsync.store.links import FieldState, Link
+from tests.histories.pairs import alike
 from tests.simulation.there import There
 
 if TYPE_CHECKING:
@@ -79,22 +80,6 @@ def pairs_of(world: "World") -> list[Pair]:
                 values = there.values(row)
                 found.append(Pair(index, there, link, row, values, maps, states))
     return found
-
-
-def agree(map_: ValueMap, here: Value, there: Value) -> bool:
-    """Whether the external value reads as the platform's."""
-    try:
-        return map_.decode(there, given=here) == here
-    except NoTranslation:
-        return False
-
-
-def alike(map_: ValueMap, here: Value, there: Value) -> bool:
-    """Whether one is written as, or reads as, the other."""
-    try:
-        return map_.encode(here) == there or agree(map_, here, there)
-    except NoTranslation:
-        return False
 
 
 # 1. Convergence.
