@@ -166,10 +166,11 @@ async def status(request: web.Request) -> web.Response:
     trouble = crew.account.trouble if crew else None
     found = await context.db.read(sync_status, integration, trouble=trouble, now=context.now())
     heard = crew.account.limiter.heard if crew else None
+    full_in = crew.account.limiter.full_in if crew else None
     limit = {
         "limit": heard.limit if heard else None,
         "remaining": heard.remaining if heard else None,
-        "reset_s": round(heard.reset / 1000) if heard else None,
+        "reset_s": None if full_in is None else round(full_in / 1000),
         "own_limit": integration.rate_limit,
     }
     return shapes.answer(shapes.with_times(found) | {"limit": limit})

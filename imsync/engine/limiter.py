@@ -38,7 +38,7 @@ class Limiter:
         self._sleep = sleep
         self._closed_until: dict[Operation, Instant] = {}
         self.heard: Limits | None = None  # the latest headers on the limit of everything
-        self.heard_at = Instant(0)
+        self._heard_at = Instant(0)
 
     async def acquire(self, operation: Operation = Operation.OTHER) -> None:
         """Wait for one permit."""
@@ -54,6 +54,13 @@ class Limiter:
         untils = (self._closed_until.get(one, 0) for one in {Operation.OTHER, operation})
         return max(0, max(untils) - self._now())
 
+    @property
+    def full_in(self) -> int | None:
+        """How many ms until the limit of everything is full again; None if nothing was heard."""
+        if self.heard is None:
+            return None
+        return max(0, self.heard.reset - (self._now() - self._heard_at))
+
     def heed(self, limits: Limits) -> None:
         """Take notice of what an answer said: an empty budget means no permits until it resets.
 
@@ -64,7 +71,7 @@ class Limiter:
             self.heard is None or limits.limit != self.heard.limit
         )
         if not apart:
-            self.heard, self.heard_at = limits, self._now()
+            self.heard, self._heard_at = limits, self._now()
         if limits.remaining <= 0:
             self.close(limits.operation if apart else Operation.OTHER, for_ms=limits.reset)
 

@@ -47,3 +47,13 @@ async def test_it_opens_when_the_longest_wait_is_over(clock: Clock, first: int) 
     permits.close(OTHER, for_ms=first)
     permits.close(OTHER, for_ms=30_000)
     assert permits.closed_for() == pytest.approx(max(first, 30_000), abs=10)
+
+
+async def test_what_was_heard_of_the_limit_grows_old(clock: Clock) -> None:
+    permits = limiter(clock)
+    assert permits.full_in is None
+    permits.heed(Limits(960, 955, 42_000))
+    clock.at += 40_000
+    assert permits.full_in == pytest.approx(2_000, abs=10)
+    clock.at += 40_000
+    assert permits.full_in == 0

@@ -76,7 +76,6 @@ class Permits(Limiter):
 
     def __init__(self) -> None:
         self.heard: Limits | None = None
-        self.heard_at = Instant(0)
 
     async def acquire(self, operation: Operation = Operation.OTHER) -> None:
         await turn()

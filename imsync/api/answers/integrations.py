@@ -77,7 +77,10 @@ class Lags(TypedDict):
 
 
 class Limit(TypedDict):
-    """What the external side last said of its limit. `own_limit`: what we keep to, a minute."""
+    """What the external side last said of its limit; `own_limit` is what we keep to, a minute.
+
+    `reset_s`: seconds from now until it is full again, 0 once it is.
+    """
 
     limit: int | None
     remaining: int | None
