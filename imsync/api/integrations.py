@@ -13,13 +13,13 @@ from imsync.api.bodies import IntegrationChanges, NewIntegration, given, read
 from imsync.api.caller import asking_of
 from imsync.api.context import Context, context_of
 from imsync.api.headers import actor_of
+from imsync.api.links import shape as shape_of_link
 from imsync.api.parameters import cursor_of, limit_of
 from imsync.connectors.base import Check
 from imsync.engine import checkup, configure, installing
-from imsync.engine.carry_out import view
 from imsync.engine.status import sync_status
 from imsync.errors import UserError
-from imsync.store import dead_letters, integrations, links, outbox
+from imsync.store import dead_letters, integrations, links
 from imsync.store.audit import SECRET, Change, Told
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
@@ -211,6 +211,6 @@ def links_of(
     conn: Connection, integration_id: str, *, limit: int, before: int | None
 ) -> list[Link]:
     return [
-        shapes.link(view(conn, row.id), links.fields(conn, row.id), outbox.owed(conn, row.id))
+        shape_of_link(conn, row.id)
         for row in links.page(conn, integration_id, limit=limit, before=before)
     ]

@@ -13,7 +13,6 @@ from imsync.core.fields import NEVER, Instant, Known, Value
 CUT = 999
 """How much later (ms) than its time a line of a log may be: it may tell whole seconds only."""
 
-
 IN_FLIGHT = 180_000
 """How long (ms) after a write was sent it may be carried out: as long as its lease lasts."""
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import TypeVar
 
@@ -173,7 +174,7 @@ class Account:
         Raises ExternalError when the other side cannot say.
         """
         for need in needs:
-            entries = await self.ask(lambda need=need: self._look_up(need))  # type: ignore[misc]
+            entries = await self.ask(partial(self._look_up, need))
             await self.db.run(keep, self.id, entries, now=self.now())
 
     async def _look_up(self, need: Need) -> Sequence[Entry]:

@@ -44,6 +44,9 @@ T = TypeVar("T")
 _SINGLY = 20
 """So many edited incidents are fetched one by one; more are found by listing what is open."""
 
+_AT_ONCE = 100
+"""So many incidents are decided in one transaction: others wait for it."""
+
 
 class _Unfinished(Exception):
     """Nothing went wrong, and yet the sweep comes to no good end."""
@@ -201,7 +204,7 @@ class Drift:
         changes: list[Change] = []
         start: int | None = 0
         while start is not None:
-            page = await self.ask(lambda at=start: connector.feed(since, at))  # type: ignore[misc]
+            page = await self.ask(partial(connector.feed, since, start))
             changes = [*page.changes, *changes]
             start = page.next
         return await account.db.run(log_feed.read, account.id, changes, now=account.now())
@@ -210,7 +213,7 @@ class Drift:
         connector, found = self.account.connector, list[Snapshot]()
         start: int | None = 0
         while start is not None:
-            page = await self.ask(lambda at=start: connector.list_open(at))  # type: ignore[misc]
+            page = await self.ask(partial(connector.list_open, start))
             found += page.items
             self._has_met(len(page.items))
             start = page.next
@@ -230,7 +233,7 @@ class Drift:
             if link is not None and link.created_at >= started:
                 continue
             try:
-                found.append(await self.ask(lambda id_=external_id: connector.fetch(id_)))  # type: ignore[misc]
+                found.append(await self.ask(partial(connector.fetch, external_id)))
                 self._has_met(1)
             except Gone as error:
                 if link is not None:
@@ -263,7 +266,3 @@ class Drift:
         """Make a request within the share that is for looking."""
         await self.share.acquire()
         return await self.account.ask(request)
-
-
-_AT_ONCE = 100
-"""So many incidents are decided in one transaction: others wait for it."""

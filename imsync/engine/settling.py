@@ -19,6 +19,15 @@ from imsync.store.links import Link
 from imsync.store.writes import Write
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A write that the log tells of: in this line, and when that can have been on our clock."""
+
+    write: Write
+    line: Change
+    at: Instant
+
+
 async def ask(account: Account, link: Link) -> None:
     """Settle what is in doubt on a link, if anything is. Raises ExternalError."""
     doubted, external_id = await account.db.read(writes.unsettled, link.id), link.external_id
@@ -30,15 +39,6 @@ async def ask(account: Account, link: Link) -> None:
 
 
 # Units of work.
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A write that the log tells of: in this line, and when that can have been on our clock."""
-
-    write: Write
-    line: Change
-    at: Instant
 
 
 def settle(

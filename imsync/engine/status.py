@@ -25,6 +25,10 @@ from imsync.store.drift import Brake
 from imsync.store.integrations import Integration
 
 _LAGS = 1_000
+"""So many edits tell how long they take, each way."""
+
+_LONG = 120_000
+"""Owed for longer than this (ms): something is in the way."""
 
 
 def sync_status(
@@ -88,10 +92,6 @@ def sync_status(
         "dead_letters": dead,
         "drift_healed": integration.drift_healed,
     }
-
-
-_LONG = 120_000
-"""Owed for longer than this (ms): something is in the way."""
 
 
 def _ours(integration: Integration, *, waiting: int) -> Iterator[str]:

@@ -8,6 +8,7 @@ stands alone and is refused by itself. What needs more than that goes singly, as
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from imsync.connectors.base import Operation, Snapshot
 from imsync.core.fields import Field
@@ -123,7 +124,7 @@ class Storm:
         while start is not None:
             if start:
                 await account.limiter.acquire()
-            page = await account.ask_at_once(lambda at=start: account.connector.list_open(at))  # type: ignore[misc]
+            page = await account.ask_at_once(partial(account.connector.list_open, start))
             found |= {snapshot.external_id: snapshot for snapshot in page.items}
             start = page.next
         return found

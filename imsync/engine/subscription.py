@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from imsync.connectors import TRANSLATIONS
@@ -117,9 +118,7 @@ async def leading_here(account: Account) -> Sequence[Subscription]:
     found: list[Subscription] = []
     start: int | None = 0
     while start is not None:
-        page = await account.ask(
-            lambda at=start: account.connector.subscriptions(at)  # type: ignore[misc]
-        )
+        page = await account.ask(partial(account.connector.subscriptions, start))
         found += [one for one in page.items if leads_to(one.url, account.id)]
         start = page.next
     return sorted(found, key=lambda one: (not one.active, one.id))
@@ -148,7 +147,7 @@ async def retire(account: Account) -> int:
     deleted = 0
     for old in await account.db.read(subscriptions.replaced, account.id):
         try:
-            await account.ask(lambda id_=old: account.connector.unsubscribe(id_))  # type: ignore[misc]
+            await account.ask(partial(account.connector.unsubscribe, old))
         except ExternalError as error:
             slug = account.integration.slug
             log.warning("%s: cannot delete the old subscription %s: %s", slug, old, error)
