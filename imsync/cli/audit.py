@@ -22,15 +22,16 @@ class Moment(click.ParamType[str]):
         try:
             at = datetime.fromisoformat(value.strip().upper())
         except ValueError:
-            return self._ago(value, param, ctx)
+            at = self._ago(value, param, ctx)
         if at.tzinfo is None:
             at = at.replace(tzinfo=UTC)
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    def _ago(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def _ago(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
         try:
-            at = datetime.now(UTC) - timedelta(seconds=DURATION.convert(value, param, ctx))
-            return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return datetime.now(UTC) - timedelta(seconds=DURATION.convert(value, param, ctx))
         except OverflowError:
             self.fail(f"{value!r} is before there were any dates.", param, ctx)
         except click.UsageError:
