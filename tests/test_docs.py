@@ -129,6 +129,13 @@ def test_every_problem_that_sync_status_names_is_explained() -> None:
         assert longest in page, f"docs/operating.md does not explain {ast.unparse(sentence)}"
 
 
+@pytest.mark.parametrize("floor", ["core", "engine"])
+def test_every_room_of_these_floors_is_in_the_house(floor: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = {path.stem for path in (ROOT / "imsync" / floor).glob("*.py")} - {"__init__"}
+    assert {room for room in rooms if f"`{room}`" not in page} == set()
+
+
 # Examples that other programs read.
 
 
