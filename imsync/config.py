@@ -139,12 +139,12 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     found = file_of(path, environ)
     values = _read(found) if found else {}
     problems = [
-        f"{found}: {key!r} is no setting{_meant(key, Settings.model_fields)}"
+        f"{found}: {key!r} is not a setting{_meant(key, Settings.model_fields)}"
         for key in values
         if key not in Settings.model_fields
     ]
     problems += [
-        f"{name} is no setting{_meant(name[len(PREFIX) :], _variables(), prefix=PREFIX)}"
+        f"{name} is not a setting{_meant(name[len(PREFIX) :], _variables(), prefix=PREFIX)}"
         for name in environ
         if name.upper().startswith(PREFIX) and name.upper() not in _variables()
     ]

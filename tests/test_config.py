@@ -49,7 +49,7 @@ def test_the_environment_over_the_file(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('lisen = "127.0.0.1:1"', ["lisen", "is no setting"]),
+        ('lisen = "127.0.0.1:1"', ["lisen", "is not a setting"]),
         ('listen = "8080"', ["listen", "'8080'", "host:port"]),
         ("max_attempts = 0", ["max_attempts", "0", "greater than or equal to 1"]),
         ('log_level = "loud"', ["log_level", "'loud'", "debug"]),
@@ -68,7 +68,7 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, says: list[st
 
 
 def test_a_misspelt_variable_is_named_with_what_there_is() -> None:
-    with pytest.raises(BadSetting, match="IMSYNC_LISEN is no setting") as caught:
+    with pytest.raises(BadSetting, match="IMSYNC_LISEN is not a setting") as caught:
         load(EXAMPLE, {"IMSYNC_LISEN": "x"})
     assert "listen" in caught.value.hint
 
@@ -80,11 +80,11 @@ def test_every_mistake_is_named_at_once_and_the_nearest_key(tmp_path: Path) -> N
         load(file, {"IMSYNC_DATABSE": "x", "imsync_log_lvl": "info", "IMSYNC_XYZZY": "1"})
     lines = str(caught.value).splitlines()
     assert lines[:5] == [
-        f"{file}: 'lisen' is no setting; did you mean listen?",
-        f"{file}: 'xyzzy' is no setting",
-        "IMSYNC_DATABSE is no setting; did you mean IMSYNC_DATABASE?",
-        "imsync_log_lvl is no setting; did you mean IMSYNC_LOG_LEVEL?",
-        "IMSYNC_XYZZY is no setting",
+        f"{file}: 'lisen' is not a setting; did you mean listen?",
+        f"{file}: 'xyzzy' is not a setting",
+        "IMSYNC_DATABSE is not a setting; did you mean IMSYNC_DATABASE?",
+        "imsync_log_lvl is not a setting; did you mean IMSYNC_LOG_LEVEL?",
+        "IMSYNC_XYZZY is not a setting",
     ]
     assert [line.partition(": should be")[0] for line in lines[5:]] == [
         f"{file}: drift_interval = 'often'",
@@ -101,7 +101,7 @@ def test_a_bad_value_in_the_environment_names_the_variable(
 
 
 def test_a_variable_is_misspelt_in_any_case() -> None:
-    with pytest.raises(BadSetting, match="imsync_lisen is no setting"):
+    with pytest.raises(BadSetting, match="imsync_lisen is not a setting"):
         load(EXAMPLE, {"imsync_lisen": "x"})
 
 

@@ -25,7 +25,7 @@ async def make(request: web.Request) -> web.Response:
     context, body = context_of(request), await read(request, NewBackup)
     path = Path(body.path)
     if not path.is_absolute() or "\0" in body.path:
-        raise UserError(f"path {body.path!r} is no whole path", hint='for example "/var/backups/x"')
+        raise UserError(f"path {body.path!r} is not absolute", hint='for example "/var/backups/x"')
     if request[CALLER].address != "socket":
         raise Forbidden(
             "a backup is made over the unix socket only",

@@ -178,7 +178,7 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         if not isinstance(exc, HttpProcessingError) or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
-        detail = f"this is no HTTP that is taken here: {said(message or exc.message)}"
+        detail = f"this is not HTTP as it is taken here: {said(message or exc.message)}"
         log.debug("%s: %s", request.remote, detail)
         answer = problem(exc.code, detail, code=UserError.code)
         answer.force_close()

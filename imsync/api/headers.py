@@ -67,7 +67,7 @@ def actor_of(request: web.Request) -> str | None:
     if value is None:
         return None
     if "@" not in value or len(value) > 254 or not value.isprintable():
-        raise UserError(f"From {value[:60]!r} is no e-mail address")
+        raise UserError(f"From {value[:60]!r} is not an e-mail address")
     return value.strip()
 
 
@@ -112,7 +112,7 @@ def last_of(request: web.Request) -> int | None:
         return None
     if not (value.isascii() and value.isdigit() and len(value) < 16):
         raise UserError(
-            f"Last-Event-ID {value[:60]!r} is no id of an event of ours",
+            f"Last-Event-ID {value[:60]!r} is not the id of one of our events",
             hint="send the last `id:` that was read, or none to begin with what comes next",
         )
     return int(value)

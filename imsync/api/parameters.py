@@ -160,7 +160,7 @@ def read_query(request: web.Request, model: type[Q]) -> Q:
         if field is None:
             there = ", ".join(model.model_fields)
             raise UserError(
-                f"{name!r} is none of the query parameters here",
+                f"{name!r} is not a query parameter here",
                 hint=f"there are: {there}" if there else "there are none",
             )
         if get_origin(field.annotation) is list:

@@ -23,7 +23,7 @@ def _says(first: ErrorDetails, model: type[BaseModel]) -> str:
     name = cut(".".join(parts)) or model.__name__
     match first["type"]:
         case "extra_forbidden":
-            return f"{name!r} is none of the fields that can be set"
+            return f"{name!r} is not a field that can be set"
         case "missing":
             return f"{name!r} is missing"
         case "enum" | "literal_error":

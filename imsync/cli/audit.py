@@ -36,7 +36,7 @@ class Moment(click.ParamType[str]):
             self.fail(f"{value!r} is before there were any dates.", param, ctx)
         except click.UsageError:
             self.fail(
-                f"{value!r} is no time: give 7d, 2026-11-03 or 2026-11-03T12:00Z.", param, ctx
+                f"{value!r} is not a time: give 7d, 2026-11-03 or 2026-11-03T12:00Z.", param, ctx
             )
 
 

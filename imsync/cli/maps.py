@@ -87,7 +87,7 @@ def parsed(name: str, pairs: tuple[str, ...]) -> Json:
     for pair in pairs:
         value, equals, becomes = pair.partition("=")
         if not equals or not value.strip() or not becomes.strip():
-            raise click.UsageError(f"{pair!r} is no pair: for example SEV-1=high, or high=SEV-1.")
+            raise click.UsageError(f"{pair!r} is not a pair, such as SEV-1=high or high=SEV-1.")
         ours = OURS.get(value.strip().casefold())
         body["out" if ours else "in"][ours or value.strip()] = becomes.strip()
     return body

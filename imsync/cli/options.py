@@ -131,7 +131,9 @@ class Duration(click.ParamType[int]):
         found = re.fullmatch(r"([1-9][0-9]{0,6})([mhdw])", value.strip().lower())
         if not found:
             self.fail(
-                f"{value!r} is no duration: give minutes, hours, days or weeks, as 90d.", param, ctx
+                f"{value!r} is not a duration: give minutes, hours, days or weeks, such as 90d.",
+                param,
+                ctx,
             )
         return int(found[1]) * _SECONDS[found[2]]
 

@@ -119,7 +119,7 @@ def _event(data: str) -> Json:
     except ValueError:
         event = None
     if not isinstance(event, dict):
-        raise UserError("what was sent is no event of imsync's: is that imsyncd?")
+        raise UserError("what was sent is not an event of imsync: is that imsyncd?")
     return event
 
 

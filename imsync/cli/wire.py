@@ -232,5 +232,5 @@ async def read_pieces(reader: StreamReader, headers: Mapping[str, str]) -> Async
 def _chunk_size(line: str) -> int:
     digits = line.partition(";")[0].strip()
     if not digits or set(digits) - set("0123456789abcdefABCDEF"):
-        raise ValueError(f"{digits!r} is no size of a chunk")
+        raise ValueError(f"{digits!r} is not the size of a chunk")
     return int(digits, 16)

@@ -54,7 +54,7 @@ def root_of(given: str | None, setting: str | None, *, listen: str | None, base_
     plain = parts.query == parts.fragment == "" and root.isprintable()
     if parts.scheme not in ("https", "http") or not host or not plain or " " in root:
         raise UserError(
-            f"public_url {root!r} is no address that deliveries can be sent to",
+            f"public_url {root!r} is not an address that deliveries can be sent to",
             hint="for example https://incidents.example.com",
         )
     if parts.scheme == "http" and not _is_loopback(host):

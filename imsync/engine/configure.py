@@ -139,7 +139,7 @@ def _check_url(url: str) -> None:
         parts, host = urlsplit(""), None
     if parts.scheme not in ("https", "http") or not host:
         raise UserError(
-            f"base_url {url!r} is no web address", hint="for example https://api.pagerduty.com"
+            f"base_url {url!r} is not a web address", hint="for example https://api.pagerduty.com"
         )
     if parts.scheme == "http" and host not in _LOOPBACK:
         raise UserError(

@@ -55,11 +55,11 @@ def public_id(id_: int) -> str:
 
 
 def number_of(id_: str) -> int:
-    """Raises NotFound for what is no conflict id."""
+    """Raises NotFound for what is not a conflict id."""
     head, _, tail = id_.partition("_")
     if head == "cfl" and tail.isascii() and tail.isdigit() and len(tail) < 16:
         return int(tail)
-    raise NotFound(f"{id_!r} is no conflict id", hint="see `im conflict list`")
+    raise NotFound(f"{id_!r} is not a conflict id", hint="see `im conflict list`")
 
 
 def record(

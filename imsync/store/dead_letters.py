@@ -37,11 +37,11 @@ def public_id(id_: int) -> str:
 
 
 def number_of(id_: str) -> int:
-    """Raises NotFound for what is no dead letter's id."""
+    """Raises NotFound for what is not the id of a dead letter."""
     head, _, tail = id_.partition("_")
     if head == "dlq" and tail.isascii() and tail.isdigit() and len(tail) < 16:
         return int(tail)
-    raise NotFound(f"{id_!r} is no dead letter's id", hint="they look like dlq_1")
+    raise NotFound(f"{id_!r} is not the id of a dead letter", hint="they look like dlq_1")
 
 
 def bury(

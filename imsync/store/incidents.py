@@ -44,14 +44,14 @@ def public_id(number: int) -> str:
 
 
 def number_of(id_: str) -> int:
-    """`INC-7` -> 7, whatever its case. Raises NotFound for what is no incident id at all."""
+    """`INC-7` -> 7, whatever its case. Raises NotFound for what is not an incident id at all."""
     head, _, tail = id_.partition("-")
     if head.upper() == "INC" and tail.isascii() and tail.isdigit() and len(tail) < 16:
         return int(tail)
     digits = id_.strip(" #").upper().removeprefix("INC").strip(" -_#")
     meant = digits.isascii() and digits.isdigit() and len(digits) < 16
     hint = f"did you mean {public_id(int(digits))}?" if meant else "they look like INC-1"
-    raise NotFound(f"{id_!r} is no incident id", hint=f"{hint} See `im incident list`")
+    raise NotFound(f"{id_!r} is not an incident id", hint=f"{hint} See `im incident list`")
 
 
 def create(

@@ -73,7 +73,7 @@ class KeyFile:
 
     def _must_be_private(self, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):
-            raise BadKey(f"{self._name} is no file", hint="set `key_file` to another path")
+            raise BadKey(f"{self._name} is not a file", hint="set `key_file` to another path")
         if found.st_uid not in (0, os.getuid()):
             raise BadKey(f"{self._name} belongs to somebody else (uid {found.st_uid})")
         if found.st_mode & 0o077:

@@ -37,7 +37,7 @@ def number_of(id_: str) -> int:
     head, _, tail = id_.partition("_")
     if head == "map" and tail.isascii() and tail.isdigit() and len(tail) < 16:
         return int(tail)
-    raise NotFound(f"{id_!r} is no service mapping's id", hint="they look like map_1")
+    raise NotFound(f"{id_!r} is not the id of a service mapping", hint="they look like map_1")
 
 
 def every(conn: Connection, integration_id: str) -> list[Mapping]:

@@ -236,7 +236,7 @@ async def test_it_is_read_with_pages_and_filters(house: House) -> None:
         ("action=", "action"),
         ("actor=", "actor"),
         ("cursor=aud_1", "it was not given out as a next_cursor"),
-        ("user=me", "none of the query parameters"),
+        ("user=me", "not a query parameter"),
     ],
 )
 async def test_what_it_cannot_be_asked_is_refused(api: Api, query: str, says: str) -> None:

@@ -102,7 +102,7 @@ async def test_the_from_header_says_who_it_was(api: Api) -> None:
 @pytest.mark.parametrize("who", ["alice", "", "@" * 300, "a@b\N{ZERO WIDTH SPACE}"])
 async def test_a_from_header_that_is_no_e_mail_is_refused(api: Api, who: str) -> None:
     answer = await api("POST", INCIDENTS, {"title": "x"}, From=who)
-    assert "is no e-mail address" in answer.problem(400, "invalid_request")
+    assert "is not an e-mail address" in answer.problem(400, "invalid_request")
     assert (await api.found(INCIDENTS))["items"] == []
 
 

@@ -173,7 +173,7 @@ async def test_a_taken_slug_is_refused_and_nothing_changes(api: Api) -> None:
         ({"base_url": "ftp://x"}, "'ftp://x'"),
         ({"base_url": "http://api.pagerduty.com"}, "in the clear"),
         ({"base_url": "nonsense"}, "'nonsense'"),
-        ({"base_url": "https://[x"}, "is no web address"),
+        ({"base_url": "https://[x"}, "is not a web address"),
         (
             {"sync_direction": "both"},
             "sync_direction 'both' is not one of bidirectional, inbound, outbound, none",
@@ -183,7 +183,7 @@ async def test_a_taken_slug_is_refused_and_nothing_changes(api: Api) -> None:
         ({"rate_limit": 100_001}, "rate_limit"),
         ({"backoff_multiplier": 0.5}, "backoff_multiplier"),
         ({"enabled": "perhaps"}, "enabled"),
-        ({"state": "active"}, "'state' is none of the fields"),
+        ({"state": "active"}, "'state' is not a field"),
     ],
 )
 async def test_a_setting_that_cannot_be_is_refused_by_name_and_value(

@@ -70,7 +70,7 @@ async def test_what_is_no_http_is_a_problem_and_no_traceback(
     caplog.set_level(logging.INFO)
     status, type_, problem, ended = await asked(address, sent)
     assert (status, type_, problem["code"]) == (400, "application/problem+json", "invalid_request")
-    assert problem["detail"].startswith("this is no HTTP that is taken here: ")
+    assert problem["detail"].startswith("this is not HTTP as it is taken here: ")
     assert "\n" not in problem["detail"]
     assert "aaa" not in problem["detail"]
     assert ended, "who knows what would come next"

@@ -136,7 +136,7 @@ async def test_where_nobody_has_said_how_it_is_reached(house: House) -> None:
         ({"public_url": "nonsense"}, "'nonsense'"),
         ({"public_url": 5}, "public_url"),
         ({"show_secret": "perhaps"}, "show_secret"),
-        ({"url": "https://a.example"}, "'url' is none of the fields"),
+        ({"url": "https://a.example"}, "'url' is not a field"),
         ([], "not a JSON object"),
     ],
 )

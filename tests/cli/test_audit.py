@@ -64,11 +64,11 @@ async def test_since_may_be_as_long_ago_as_a_duration_says(daemon: FakeDaemon, i
 @pytest.mark.parametrize(
     ("since", "says"),
     [
-        ("yesterday", "'yesterday' is no time: give 7d, 2026-11-03 or 2026-11-03T12:00Z."),
-        ("", "is no time"),
-        ("7", "is no time"),
+        ("yesterday", "'yesterday' is not a time: give 7d, 2026-11-03 or 2026-11-03T12:00Z."),
+        ("", "is not a time"),
+        ("7", "is not a time"),
         ("9999999w", "is before there were any dates"),
-        ("2026-13-01", "is no time"),
+        ("2026-13-01", "is not a time"),
     ],
 )
 async def test_what_is_no_time_is_told_so(

@@ -197,7 +197,8 @@ async def test_what_is_no_event_is_told_in_one_line(
     answers(daemon, web.Response(text=f"data: {data}\n\n", content_type="text/event-stream"))
     assert await im("watch") == 1
     assert (
-        "error: what was sent is no event of imsync's: is that imsyncd?" in capsys.readouterr().err
+        "error: what was sent is not an event of imsync: is that imsyncd?"
+        in capsys.readouterr().err
     )
 
 

@@ -280,7 +280,7 @@ def test_other_types_ask_for_no_more_than_they_can(type_: str, about: Any, sort:
         (delivery("incident.triggered", data(assignees={})), "assignees is an object"),
         (delivery("incident.triggered", data(assignees=[7])), r"assignees\[0\] is a number"),
         (delivery("incident.resolved", data(), occurred_at=None), "occurred_at is missing"),
-        (delivery("incident.resolved", data(), occurred_at="soon"), "occurred_at is no time"),
+        (delivery("incident.resolved", data(), occurred_at="soon"), "occurred_at is not a time"),
         (delivery("incident.annotated", {"id": "PN", "content": "x"}), "on no incident"),
         (delivery("incident.annotated", {"incident": {"id": "Q1"}}), "content is missing"),
     ],

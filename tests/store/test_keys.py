@@ -88,7 +88,7 @@ def test_one_that_makes_no_sense_is_refused_and_not_quoted(
 def test_what_is_no_file_is_refused_and_not_waited_for(file: KeyFile, make: object) -> None:
     assert callable(make)
     make(file.path)
-    with pytest.raises(BadKey, match="is no file"):
+    with pytest.raises(BadKey, match="is not a file"):
         file.read()
 
 

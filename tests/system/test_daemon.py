@@ -118,7 +118,7 @@ def test_a_bad_setting(world: World) -> None:
     assert status == 1
     assert "IMSYNC_LISTEN = 'everywhere'" in one_line(said)
     status, said = world.refused("--check", IMSYNC_LISEN="x")
-    assert (status, "IMSYNC_LISEN is no setting" in one_line(said)) == (1, True)
+    assert (status, "IMSYNC_LISEN is not a setting" in one_line(said)) == (1, True)
 
 
 def test_a_check_says_that_all_is_well_and_makes_nothing(world: World) -> None:
@@ -140,8 +140,8 @@ def test_a_check_names_everything_that_is_wrong_at_once(world: World) -> None:
     *lines, hint = said.strip().splitlines()
     assert (status, len(lines)) == (1, 4)
     assert all(line.startswith("imsyncd: ") for line in lines)
-    assert f"imsyncd: {file}: 'lisen' is no setting; did you mean listen?" in lines
-    assert "imsyncd: IMSYNC_LISEN is no setting; did you mean IMSYNC_LISTEN?" in lines
+    assert f"imsyncd: {file}: 'lisen' is not a setting; did you mean listen?" in lines
+    assert "imsyncd: IMSYNC_LISEN is not a setting; did you mean IMSYNC_LISTEN?" in lines
     assert any(f"{file}: log_format = 'loud': should be 'text'" in line for line in lines)
     assert any(f"{file}: max_attempts = 0: should be greater" in line for line in lines)
     assert hint.startswith("hint: there are: ")

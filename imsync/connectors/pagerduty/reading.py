@@ -84,7 +84,7 @@ def moment_if_any(of: Object, key: str, *, offset: int) -> Instant | None:
         when = datetime.fromisoformat(written)
         since = (when if when.tzinfo else when.replace(tzinfo=UTC)) - _EPOCH
     except (ValueError, OverflowError):
-        raise Unusable(f"{key} is no time: {written[:40]!r}") from None
+        raise Unusable(f"{key} is not a time: {written[:40]!r}") from None
     return Instant(since // timedelta(milliseconds=1) - offset)
 
 

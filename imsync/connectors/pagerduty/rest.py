@@ -228,7 +228,7 @@ def base(url: str) -> URL:
         usable = False
     if not usable:
         raise Unauthorized(
-            "the base URL is no address of an API that a token may be sent to",
+            "the base URL is not the address of an API that a token may be sent to",
             hint="https://api.pagerduty.com, or https://api.eu.pagerduty.com in the EU",
         )
     return root.with_path(root.path.rstrip("/"))
@@ -244,7 +244,7 @@ def credentials(token: str) -> tuple[str, str]:
     key = key[len(named) :].strip()
     if not re.fullmatch(r"[!-~]+", key):
         hint = "an API key, or an OAuth token: letters, digits and signs, and no spaces"
-        raise Unauthorized("this is no PagerDuty token", hint=hint)
+        raise Unauthorized("this is not a PagerDuty token", hint=hint)
     return named or (_BEARER if key.startswith("pdus+") else _TOKEN), key
 
 
