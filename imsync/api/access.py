@@ -55,7 +55,7 @@ async def _admitted(request: web.Request) -> Caller:
 
 
 async def _forbidden(request: web.Request, caller: Caller, route: Route) -> Forbidden:
-    """What its token is not for; the audit trail is told."""
+    """The error for a token whose scope does not cover this; the audit trail is told of it."""
     context, needs = context_of(request), route.needs
     told = Told(
         f"{route.method} {route.url}",
@@ -103,7 +103,7 @@ def must_be_meant(request: web.Request, *, public_url: str | None) -> None:
 
 
 def must_be_ours(request: web.Request, *, public_url: str | None) -> None:
-    """What a browser asks, it asks for our own page. Other programs do not say for whom."""
+    """A browser may ask on behalf of our own pages only. Other programs do not say for whom."""
     origin = request.headers.get("Origin")
     own = {request.headers.get("Host", "").lower(), urlsplit(public_url or "").netloc.lower()}
     if origin is not None and (urlsplit(origin).netloc.lower() or "?") not in own:
@@ -113,7 +113,7 @@ def must_be_ours(request: web.Request, *, public_url: str | None) -> None:
 
 
 def must_be_json(request: web.Request) -> None:
-    """A body says that it is JSON, which no form of another site's page can."""
+    """A body has to be declared as JSON, which a form on another site's page cannot do."""
     if not request.body_exists:
         return
     given = request.headers.get("Content-Type")
@@ -124,7 +124,7 @@ def must_be_json(request: web.Request) -> None:
 
 
 def _name_of(host: str) -> str:
-    """The name in `Host`, without its port; nothing if it is none."""
+    """The name in `Host` without its port; empty if there is none."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -143,7 +143,7 @@ def _shown(request: web.Request) -> str | None:
 def who(
     conn: Connection, address: str, *, shown: str | None, straight: bool, now: Instant
 ) -> Caller:
-    """Who that is who comes from there. `straight`: from this host, through no proxy.
+    """Who the caller is. `straight`: they come from this host, and through no proxy.
 
     Raises Unauthenticated.
     """

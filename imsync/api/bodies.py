@@ -46,7 +46,7 @@ _SECRET: Final = {"pattern": _NAME}
 
 
 def _never_null(schema: dict[str, Any]) -> None:
-    """None stands for what is not given; null is refused."""
+    """For a field where None means that it was not given: null itself is refused."""
     (inner,) = [one for one in schema.pop("anyOf") if one != {"type": "null"}]
     del schema["default"]
     schema.update(inner)
@@ -205,7 +205,7 @@ IN_TIME: Final = 30.0
 
 
 async def whole(request: web.Request) -> bytes:
-    """The body, all of it. Raises UserError when it does not arrive so."""
+    """The whole body. Raises UserError when it does not arrive whole."""
     try:
         async with asyncio.timeout(IN_TIME):
             return await request.read()
@@ -238,7 +238,7 @@ async def read(request: web.Request, model: type[M]) -> M:
 
 
 def _is_shallow(value: object) -> bool:
-    """Whether it is not nested deeper than anything here: what is cannot even be told of."""
+    """Whether it is nested no deeper than any body here; deeper ones cannot even be quoted."""
     inside = [value]
     for _ in range(_DEEPEST + 1):
         if not inside:

@@ -48,7 +48,7 @@ def address_of(request: web.Request) -> str:
 
 
 async def asking_of(request: web.Request, action: Action | None = None) -> Asking:
-    """What is asked for, which is what its route audits unless it is said, and by whom."""
+    """What is asked for and by whom. `action`: if it is not the one that the route audits."""
     action = action or request[ROUTE].audits
     assert action is not None, f"{request.path} is not declared to audit anything"
     caller = request[CALLER]
@@ -70,7 +70,7 @@ async def asking_of(request: web.Request, action: Action | None = None) -> Askin
 
 
 def of_this_process(action: Action) -> Asking:
-    """What whoever has started this very program has it do to its database."""
+    """The same for whoever has started this very program, to act on its database."""
     uid = os.getuid()
     return Asking(
         action=action,
@@ -84,7 +84,7 @@ def of_this_process(action: Action) -> Asking:
 
 
 def spelled(text: str) -> str:
-    """What anybody may have sent: bounded, and what nobody can see in it spelled out."""
+    """Text from outside, cut to a bounded length, with what is not printable spelled out."""
     seen = "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode()
         for one in text[: _LONGEST + 1]
@@ -93,7 +93,7 @@ def spelled(text: str) -> str:
 
 
 def _said(request: web.Request, *names: str) -> str | None:
-    """What the first of these headers that there is says."""
+    """The value of the first of these headers that was sent; None if none was."""
     for name in names:
         if found := ", ".join(request.headers.getall(name, [])):
             return spelled(found)

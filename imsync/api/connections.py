@@ -1,4 +1,4 @@
-"""Connections, before and after there is a request: how many, for how long, and what is no HTTP.
+"""Connections, before and after there is a request: how many, how long, and what is not HTTP.
 
 A connection is in one of two states. Either a request is in hand, and it is our turn; or it is the
 other end's: to send the whole head of the next request, to take the answer, or to go. For that it
@@ -39,7 +39,7 @@ _MINUTE: Final = 60.0
 
 
 class Runner(web.AppRunner):
-    """Runs an application whose connections are bounded, and refuse what is no HTTP as it does."""
+    """Runs an application with a bound on its connections; what is not HTTP gets a problem too."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class _Server(web.Server):
         return _Connection(self, loop=self._loop, **self._kwargs)
 
     def entered(self, connection: "_Connection") -> bool:
-        """Let another one in, in the place of the one that nobody misses if there is no other.
+        """Let another one in; if there is no room, in place of the one that has been idle longest.
 
         False if every one that is open has a request in hand.
         """
@@ -154,7 +154,7 @@ class _Connection(web.RequestHandler):
                 self._their_turn()  # to send the next request
 
     def hang_up(self, *, at_once: bool = False) -> None:
-        """Close; at once also what has yet to be read, which the other end may never do."""
+        """Close. `at_once` drops what the other end has yet to read: it may never do so."""
         if self._wire is None:
             return
         if at_once or self._wire.get_write_buffer_size():

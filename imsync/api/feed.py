@@ -1,4 +1,4 @@
-"""Who watches: one look at the database a commit, however many there are.
+"""Who watches: one look at the database for each commit, however many watch.
 
 The events themselves are in the database (`store/events`). Each stream reads on from where
 it is at its own pace, so a slow one keeps nobody waiting and nothing in memory but the few
@@ -78,7 +78,7 @@ class Feed:
             raise Stopped from None
 
     async def wait(self, after: int) -> bool:
-        """Until there is an event after that one; False when a sign of life is due before."""
+        """Wait for an event after that one. False when a sign of life is due first."""
         try:
             async with asyncio.timeout(self.heartbeat):
                 while self._last <= after:
@@ -95,7 +95,7 @@ class Feed:
         self.end()
 
     def end(self) -> None:
-        """End every stream; whoever still may goes on where it ended."""
+        """End every stream; clients that are still allowed to resume where it ended."""
         for scope in self._streams:
             if not scope.expired():
                 scope.reschedule(0)  # long past

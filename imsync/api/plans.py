@@ -36,7 +36,7 @@ async def show(request: web.Request) -> web.Response:
 
 @dataclass(frozen=True, slots=True)
 class Changed(Generic[T]):
-    """What a change answered, and what it leads to. `dry_run`: it was taken back again."""
+    """What a change returned, and what it leads to. `dry_run`: it was taken back again."""
 
     result: T
     forecast: Forecast

@@ -1,4 +1,4 @@
-"""What does not fit a model, as a person is told: the name, the value, and what would do."""
+"""Telling people what does not fit a model: the name, the value, and what would fit."""
 
 from typing import Final
 
@@ -37,7 +37,7 @@ def _says(first: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def cut(text: str) -> str:
-    """What somebody has sent, in no more words than anybody reads."""
+    """What somebody has sent, cut to what anybody reads."""
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

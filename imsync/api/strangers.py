@@ -1,4 +1,4 @@
-"""Who knocks with a wrong signature: told of now and then, counted, and held off.
+"""Whoever sends wrong signatures: logged now and then, counted, and held off.
 
 A rightly signed delivery is let in whoever sends it: behind a reverse proxy all peers are one. So
 holding off saves no proof; it saves what refusing costs, and PagerDuty, which sends again what was

@@ -40,11 +40,11 @@ class Installed:
 
 
 async def install(account: Account, url: str, asking: Asking | None = None) -> Installed:
-    """Let one subscription lead to `url`, whose secret we have. Twice is once.
+    """Have one subscription lead to `url` whose secret we have; doing it twice changes nothing.
 
     One made by hand, to that address and with its secret given by hand, is left as it is:
-    its scope is somebody's choice. Not when deliveries are refused: then it is another's
-    secret. `asking`: who has it done, if anybody. Raises ExternalError.
+    its scope is somebody's choice. Unless deliveries are refused: then the secret is not its own.
+    `asking`: who has this done, if anybody. Raises ExternalError.
     """
     ours = await _listed(account)
     known = await account.db.read(usable, account.id, ours, url)
@@ -67,7 +67,7 @@ async def rotate(account: Account, url: str | None, asking: Asking | None = None
     """Put a new subscription, and so a new secret, in the place of the present one.
 
     Both secrets are good until the old one is deleted, and for `subscription.GRACE` after.
-    `url` None: where the present one leads. `asking`: who has it done, if anybody.
+    `url` None: where the present one leads. `asking`: who has this done, if anybody.
     Raises NotFound where there is none, ExternalError.
     """
     ours = await _listed(account)
@@ -85,7 +85,7 @@ async def rotate(account: Account, url: str | None, asking: Asking | None = None
 
 
 async def uninstall(account: Account, asking: Asking | None = None) -> None:
-    """Delete there what we have made, before its integration goes; else it would knock for ever.
+    """Delete the subscription that we made before its integration goes: it would send forever.
 
     What fails is only logged: an integration can be deleted whose account is long gone.
     """
@@ -98,7 +98,7 @@ async def uninstall(account: Account, asking: Asking | None = None) -> None:
 
 
 async def _listed(account: Account) -> Sequence[Subscription]:
-    """All that lead here. Raises ExternalError, with what would do for a key that may not look."""
+    """All that lead here. Raises ExternalError, with a hint for a key that may not look."""
     account.must_answer_soon()
     try:
         return await leading_here(account)
@@ -133,7 +133,7 @@ async def _make(
 
 
 def _hinted(error: Refused | Unauthorized, account: Account) -> Refused | Unauthorized:
-    """The error, with what would do when the key may not do that."""
+    """The error, with a hint if the key may not do that."""
     if isinstance(error, Unauthorized) or error.status == 403:
         slug = account.integration.slug
         error.hint = (

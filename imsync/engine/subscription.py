@@ -82,9 +82,9 @@ class Watch:
 
 
 async def mend(account: Account, asking: Asking | None = None) -> bool:
-    """Look at the subscription, and enable it where it needs that. Whether a gap has ended.
+    """Look at the subscription, and enable it if it needs that. True if a gap has ended.
 
-    What is seen is kept, also that enabling failed. `asking`: who has it looked at, if anybody.
+    What is seen is kept, also that enabling failed. `asking`: who has this done, if anybody.
     Raises ExternalError.
     """
     was = await account.db.read(subscriptions.get, account.id)
@@ -219,7 +219,7 @@ def knows_the_secret(conn: Connection, integration_id: str, external_id: str | N
 
 
 def lags(conn: Connection, integration: Integration) -> list[int]:
-    """How long (ms, sorted) the last deliveries were on their way, of those that tell."""
+    """How long (ms, sorted) the last deliveries took, of those that say when they left."""
     translation, offset = TRANSLATIONS[integration.integration_type], integration.clock_offset
     found = list[int]()
     for kept in inbox.latest(conn, integration.id, last=_LAGS):
@@ -230,7 +230,7 @@ def lags(conn: Connection, integration: Integration) -> list[int]:
 
 
 def problems(conn: Connection, integration: Integration) -> Iterator[str]:
-    """What is amiss with an integration's deliveries, and what would do."""
+    """What is wrong with an integration's deliveries, and what to do about it."""
     slug, known = integration.slug, subscriptions.get(conn, integration.id)
     install = f"`im integration webhook install {slug}`"
     if known.state is State.NONE and integration.sync_direction.lets(Side.EXTERNAL):

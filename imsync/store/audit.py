@@ -126,7 +126,7 @@ def recorded(
     asking: Asking,
     now: Instant,
 ) -> T:
-    """Run a unit of work, and keep the line about what came of it. Its result."""
+    """Run a unit of work, add the line that `told` makes of its result, and return that."""
     result = work(conn)
     append(conn, asking, told(result), now=now)
     return result
@@ -140,10 +140,10 @@ def configured(
     asking: Asking,
     now: Instant,
 ) -> T:
-    """Run a unit of work on an integration's settings; a line says which of them it changed.
+    """Run a unit of work on an integration's settings, and add a line about those it changed.
 
-    They are read off its events, which every function that sets one appends. Where nothing
-    has changed there is no line. Raises NotFound, Clash.
+    They are read from the events that it appended: every function that sets one does so. If
+    nothing changed there is no line. Raises NotFound, Clash.
     """
     integration, (_, last) = integrations.named(conn, name), events.span(conn)
     result = work(conn)
@@ -157,9 +157,9 @@ def configured(
 
 
 def append(conn: Connection, asking: Asking, told: Told, *, now: Instant) -> None:
-    """Add a line of what is no longer as it was.
+    """Add a line about what changed, leaving out what stayed the same.
 
-    What is secret has a line of its own, so that credentials can be asked for.
+    Secrets get a line of their own, so that one can filter for credentials.
     """
     secret = {field: change for field, change in told.changes.items() if change.secret}
     plain = {field: one for field, one in told.changes.items() if one.old != one.new}
@@ -185,7 +185,7 @@ def integration_changed(
 
 
 def refused(conn: Connection, asking: Asking, told: Told, *, now: Instant) -> None:
-    """Keep that somebody was refused what their token is not for, if not just kept already."""
+    """Add a line about a token refused for its scope, unless it has one from the last hour."""
     (known,) = conn.execute(
         "SELECT EXISTS (SELECT 1 FROM audit"
         " WHERE action = 'access.refused' AND actor_id IS ? AND at > ?)",

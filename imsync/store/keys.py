@@ -1,6 +1,6 @@
-"""Where the keys are kept: in a file that is its owner's alone, or in the environment.
+"""Where the keys are kept: in a file that only its owner can read, or in the environment.
 
-A key a line (or, in the environment, between commas), the one that seals first.
+One key on each line (in the environment: between commas); the first one seals.
 """
 
 import os
@@ -37,10 +37,10 @@ class Source(Protocol):
         """The file's path, or the variable's name."""
 
     def read(self) -> list[Key]:
-        """The keys, the one that seals first; none if there are none yet. Raises BadKey."""
+        """The keys, of which the first seals; empty if there are none yet. Raises BadKey."""
 
     def write(self, keys: Sequence[Key]) -> None:
-        """Let there be these and no others, durably. Raises UserError where that cannot be."""
+        """Store these keys and no others, durably. Raises UserError where that is not possible."""
 
 
 class KeyFile:
@@ -103,7 +103,7 @@ class KeyFile:
 
 
 class KeyVariable:
-    """What IMSYNC_KEY holds: no program can change the environment that it is started in."""
+    """The keys in IMSYNC_KEY, which cannot be written: the environment is whoever started us's."""
 
     place = VARIABLE
 
@@ -151,7 +151,7 @@ def beside(database: Path) -> Path:
 
 
 def _parsed(texts: Iterable[str], where: str) -> list[Key]:
-    """Of those that are not empty. No complaint quotes one."""
+    """The keys in these texts, without the empty ones. No error quotes a key."""
     keys = []
     for number, text in enumerate(filter(None, (text.strip() for text in texts)), start=1):
         try:

@@ -1,4 +1,4 @@
-"""All that is sealed in a database: opened at the start, and sealed anew when the key changes."""
+"""All that is sealed in a database: opened at the start, and resealed when the key changes."""
 
 import logging
 import sqlite3
@@ -22,7 +22,7 @@ from imsync.store.sealing import (
 log = logging.getLogger(__name__)
 
 SINCE = 13
-"""The schema from which on no secret stands plain, nor what was left of one."""
+"""The first schema version whose databases hold no secret in the clear, nor traces of one."""
 
 
 class SecretsLocked(UserError):
@@ -76,11 +76,11 @@ def held(conn: sqlite3.Connection) -> list[Held]:
 
 
 def unlock(conn: sqlite3.Connection, source: Source) -> tuple[Keyring, bool]:
-    """Give the connection its keys, and seal with the first what is not; whether any stood plain.
+    """Give the connection its keys, and seal with the first whatever is not sealed with it yet.
 
-    The first start makes a key, and no other does: without the right one nothing is touched.
-    Keys that seal nothing any more leave their file. Raises SecretsLocked, BadKey, and UserError
-    where a key file cannot be written.
+    Returns the keys, and whether any secret was stored in the clear. Only the first start makes
+    a key: without the right one nothing is touched. Keys that seal nothing any more are removed
+    from their file. Raises SecretsLocked, BadKey, and UserError where a key file cannot be written.
     """
     found, keys = held(conn), source.read()
     if not keys:
@@ -192,7 +192,7 @@ def rotate(
 
 
 def needed(conn: sqlite3.Connection) -> list[Key]:
-    """The first key, and those that something is sealed with still."""
+    """The first key, and the others that something is still sealed with."""
     return keyring(conn).of(keys_in_use(conn))
 
 
@@ -202,7 +202,7 @@ def keys_in_use(conn: sqlite3.Connection) -> set[str]:
 
 
 def seal_anew(conn: sqlite3.Connection) -> int:
-    """Seal with the first key what is not; how many secrets that were. Raises Unreadable."""
+    """Seal with the first key what is not yet; how many secrets that was. Raises Unreadable."""
     ring = keyring(conn)
     rest = [one for one in held(conn) if one.key != ring.first.id]
     for one in rest:

@@ -1,8 +1,8 @@
-"""Sealing: what is secret is kept as text that opens with a key, and in its own place alone.
+"""Sealing: a secret is stored as text that opens only with its key, and only in its own place.
 
-AES-256-GCM. A sealed text says which key it is sealed with. Where it belongs is authenticated
-with it: copied to another integration or another column it opens as little as one that was
-altered.
+AES-256-GCM. A sealed text names the key it is sealed with. The place where it belongs is
+authenticated along with it: copied to another integration or another column, it does not open,
+and neither does one that was altered.
 """
 
 import base64
@@ -35,7 +35,7 @@ class Unreadable(sqlite3.DatabaseError):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """256 bits of chance, and the id they go by, which tells nothing of them."""
+    """256 random bits, and an id for them that reveals nothing of them."""
 
     id: str
     text: str = field(repr=False)  # the bits themselves, in base64url
@@ -107,7 +107,7 @@ def is_sealed(text: str) -> bool:
 
 
 def key_of(sealed: str) -> str:
-    """The id of the key that it is sealed with; of what was mangled, none."""
+    """The id of the key that it is sealed with; empty if the text was mangled."""
     try:
         return _decoded(sealed.removeprefix(_PREFIX))[:_ID].hex()
     except ValueError:
