@@ -23,7 +23,7 @@ def held(database: Path) -> Iterator[None]:
     file's text only says who holds it. It is beside the file itself, by whatever name that goes.
     Raises Locked, naming the holder, and UserError where the file cannot be written.
     """
-    file = Path(os.path.realpath(database))
+    file = Path(os.path.realpath(database)) if database.is_symlink() else database
     path = file.with_name(file.name + ".lock")
     with _usable(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
