@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field as Key
 from pydantic import ValidationError, field_validator
@@ -100,9 +101,15 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def _is_a_web_address(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("https://", "http://")):
+        if not value:
+            return None
+        try:
+            host = urlsplit(value).hostname
+        except ValueError:
+            host = None
+        if not host or not value.startswith(("https://", "http://")):
             raise ValueError("give a web address, for example https://incidents.example.com")
-        return value.rstrip("/") if value else None
+        return value.rstrip("/")
 
     @field_validator("socket", "database", "key_file")
     @classmethod

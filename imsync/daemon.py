@@ -17,6 +17,7 @@ import aiohttp
 import asyncclick as click
 
 from imsync import __version__, config, listening, logs
+from imsync.api import key
 from imsync.api.caller import of_this_process
 from imsync.api.context import Context
 from imsync.config import Settings
@@ -27,10 +28,11 @@ from imsync.core.offset import Offset
 from imsync.engine.fleet import GRACE, Connects, Fleet
 from imsync.engine.keeping import Keeping
 from imsync.errors import UserError
-from imsync.store import forgetting, keys, lock, restoring
+from imsync.store import audit, forgetting, keys, lock, restoring
 from imsync.store.audit import Action
-from imsync.store.database import Database, DatabaseError, remedy
+from imsync.store.database import Connection, Database, DatabaseError, remedy
 from imsync.store.integrations import Integration
+from imsync.store.sealed import Rotated
 from imsync.store.sealing import Column
 from imsync.trial import Trial
 
@@ -85,12 +87,17 @@ async def serve(
     Raises UserError where a person can put it right, and what a loop failed with.
     """
     now, rng = wall_clock, SystemRandom()
+
+    def rotated(conn: Connection, done: Rotated) -> None:
+        asking = of_this_process(Action.KEY_ROTATED)
+        audit.append(conn, asking, key.told_of(done), now=now())
+
     async with AsyncExitStack() as stack:
         listening.private_folder(settings.database.parent)
         stack.enter_context(lock.held(settings.database))
         is_new = not source.read()
         with _usable(settings.database):
-            db = await Database.open(settings.database, source)
+            db = await Database.open(settings.database, source, rotated=rotated)
         stack.push_async_callback(db.close)
         session = await stack.enter_async_context(outward())
         fleet = Fleet(
@@ -255,8 +262,9 @@ def _forget_secrets(database: Path, source: keys.Source) -> None:
 def _restore(database: Path, copy: Path) -> None:
     listening.private_folder(database.parent)
     with lock.held(database):
-        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        found = restoring.restore(database, copy, stamp=stamp)
+        now, asking = wall_clock(), of_this_process(Action.BACKUP_RESTORED)
+        stamp = f"{datetime.fromtimestamp(now / 1000, UTC):%Y%m%dT%H%M%SZ}"
+        found = restoring.restore(database, copy, stamp=stamp, now=now, asking=asking)
     many = "1 incident" if found.incidents == 1 else f"{found.incidents:,} incidents"
     print(f"{database} is what {copy} was: {many}")
     if found.before is not None:

@@ -5,6 +5,7 @@ import errno
 import grp
 import os
 import socket
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -44,7 +45,10 @@ async def _must_be_closed(context: Context, settings: Settings) -> None:
     """Where others than this host can reach, there is a token to show. Raises UserError."""
     host, port = settings.host_and_port
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # As it is bound: there, `*` is every address, and not this host's alone.
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
     except OSError as error:
         raise _cannot_listen(settings.listen, error) from None
     if all(access.is_loopback(str(address[0])) for *_, address in found):
@@ -123,7 +127,8 @@ def _group(name: str) -> int:
 def private_folder(folder: Path, *, gid: int | None = None) -> None:
     """Make the folder, for its owner alone, or a group to pass through.
 
-    One that is there stays as it is, and must not be somebody else's.
+    One that is there stays as it is, and must not be somebody else's, nor one in which everybody
+    may put another file in the place of ours: that is what /tmp's sticky bit prevents.
     """
     try:
         new = not folder.exists()
@@ -131,10 +136,16 @@ def private_folder(folder: Path, *, gid: int | None = None) -> None:
         if new and gid is not None:
             os.chown(folder, -1, gid)
             folder.chmod(0o710)
-        found = folder.stat()
+        found, link = folder.stat(), folder.lstat()
     except OSError as error:
         raise UserError(f"cannot use the folder {folder}: {error.strerror}") from None
-    if found.st_uid not in (0, os.getuid()):
-        raise UserError(f"the folder {folder} belongs to somebody else (uid {found.st_uid})")
+    for owner in (link.st_uid, found.st_uid):
+        if owner not in (0, os.getuid()):
+            raise UserError(f"the folder {folder} belongs to somebody else (uid {owner})")
+    if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+        raise UserError(
+            f"everybody may write to the folder {folder}: its mode is {found.st_mode & 0o7777:04o}",
+            hint=f"`chmod o-w {folder}`, or use another",
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"cannot write to the folder {folder}")

@@ -54,6 +54,8 @@ def test_the_environment_over_the_file(tmp_path: Path, monkeypatch: pytest.Monke
         ("max_attempts = 0", ["max_attempts", "0", "greater than or equal to 1"]),
         ('log_level = "loud"', ["log_level", "'loud'", "debug"]),
         ('public_url = "incidents.example.com"', ["public_url", "https://"]),
+        ('public_url = "https://"', ["public_url", "web address"]),
+        ('public_url = "https://[::1"', ["public_url", "web address"]),
         ("listen = 8080", ["listen", "8080"]),
         ("drift_interval = nan", ["drift_interval", "nan", "less than or equal to 86400"]),
     ],

@@ -2,9 +2,11 @@
 
 The unix socket is its owner's, and trusted. Over TCP a request shows a token, unless it comes
 straight from this host while no token was ever made, so that a fresh one can be tried. What a
-browser does for another site is refused whoever asks: loopback is no proof of a person.
+proxy hands on shows one whichever way it comes in. What a browser does for another site is
+refused whoever asks: loopback is no proof of a person.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Address, ip_address
 from typing import Final
@@ -22,7 +24,10 @@ from imsync.store.audit import Action, Change, Told
 from imsync.store.database import Connection
 from imsync.store.tokens import Scope
 
-_PROXIES: Final = ("forwarded", "via", "x-real-ip")
+_AUTHORITY: Final = re.compile(
+    r"(\[[0-9a-f.]*:[0-9a-f:.]*\]|[a-z0-9._-]*[a-z0-9_-]\.?)(:[0-9]{0,5})?"
+)
+"""A name or an address, and a port (RFC 3986, as far as a `Host` of ours goes); in lower case."""
 
 
 def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -42,13 +47,13 @@ def guarded(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespons
 
 async def _admitted(request: web.Request) -> Caller:
     """Raises WrongHost, ForeignSite, Unauthenticated."""
-    address = address_of(request)
-    if address == "socket":
+    address, forwarded = address_of(request), is_forwarded(request)
+    if address == "socket" and not forwarded:
         return Caller("socket", None, Scope.ADMIN, address)
     context = context_of(request)
     must_be_meant(request, public_url=context.public_url)
     must_be_ours(request, public_url=context.public_url)
-    straight = is_loopback(address) and not is_forwarded(request)
+    straight = is_loopback(address) and not forwarded
     return await context.db.read(
         who, address, shown=_shown(request), straight=straight, now=context.now()
     )
@@ -80,33 +85,45 @@ def is_loopback(address: str) -> bool:
 
 
 def is_forwarded(request: web.Request) -> bool:
-    """Whether a proxy says that it speaks for somebody else."""
-    names = {name.lower() for name in request.headers}
-    return bool(names.intersection(_PROXIES)) or any(
-        name.startswith("x-forwarded-") for name in names
-    )
+    """Whether a proxy says that it speaks for somebody else: `X-Forwarded-For`, `X-Real-IP`, …"""
+    names = [name.lower() for name in request.headers]
+    return any("forwarded" in name or name.endswith("-ip") or name == "via" for name in names)
 
 
 def must_be_meant(request: web.Request, *, public_url: str | None) -> None:
-    """`Host` is one of our names. A name of another's that leads here is DNS rebinding."""
-    (host, *more) = request.headers.getall("Host", [""])
-    name = _name_of(host)
+    """`Host` is one of our names. A name of another's that leads here is DNS rebinding.
+
+    So is the one in the target, where that is a whole address (RFC 9112 §3.2.2).
+    """
+    hosts = request.headers.getall("Host", [])
     ours = request.transport.get_extra_info("sockname") if request.transport else None
-    known = {"localhost", _name_of(urlsplit(public_url or "").netloc)}
+    known = {"localhost", urlsplit(public_url or "").hostname}
     if isinstance(ours, tuple):
         known.add(str(ours[0]))
-    if more or not name or not (name in known or is_loopback(name)):
-        raise WrongHost(
-            f"Host {host[:100]!r} is none of this daemon's names",
-            hint="use localhost, or the name in its setting `public_url`",
-        )
+    meant = hosts if request.raw_path.startswith("/") else [*hosts, _authority(request.raw_path)]
+    for host in meant:
+        name = _name_of(host)
+        if not (name and (name in known or is_loopback(name))):
+            raise _wrong_host(host)
+    if len(hosts) != 1:
+        raise _wrong_host(", ".join(hosts))
+
+
+def _wrong_host(host: str) -> WrongHost:
+    return WrongHost(
+        f"Host {host[:100]!r} is none of this daemon's names",
+        hint="use localhost, or the name in its setting `public_url`",
+    )
 
 
 def must_be_ours(request: web.Request, *, public_url: str | None) -> None:
     """A browser may ask on behalf of our own pages only. Other programs do not say for whom."""
     origin = request.headers.get("Origin")
-    own = {request.headers.get("Host", "").lower(), urlsplit(public_url or "").netloc.lower()}
-    if origin is not None and (urlsplit(origin).netloc.lower() or "?") not in own:
+    own = [f"http://{request.headers['Host']}"]
+    if public_url is not None:
+        public = urlsplit(public_url)
+        own.append(f"{public.scheme}://{public.netloc}")
+    if origin is not None and origin.lower() not in [one.lower() for one in own]:
         raise ForeignSite(f"{origin[:100]} is another site: its pages may not use this API")
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise ForeignSite("another site's page asks for this, and it may not use this API")
@@ -123,12 +140,15 @@ def must_be_json(request: web.Request) -> None:
         raise WrongType(f"the body {says}", hint="say so: `-H 'Content-Type: application/json'`")
 
 
+def _authority(target: str) -> str:
+    """Of a whole address: what stands between `//` and the path."""
+    return target.partition("//")[2].partition("/")[0]
+
+
 def _name_of(host: str) -> str:
     """The name in `Host` without its port; empty if there is none."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+    found = _AUTHORITY.fullmatch(host.lower())
+    return found[1].strip("[]").removesuffix(".") if found else ""
 
 
 def _shown(request: web.Request) -> str | None:

@@ -78,7 +78,7 @@ from imsync.api.bodies import (
     NewToken,
 )
 from imsync.api.context import CONTEXT, Context
-from imsync.api.errors import NAMELESS, errors
+from imsync.api.errors import ALWAYS, errors
 from imsync.api.headers import (
     DELIVERY,
     FROM,
@@ -227,7 +227,7 @@ ROUTES: Final = (
          unaudited=_SIGNED),
     post("/webhooks/{integration_id}/test", webhooks.test,
          {200: SignatureProof, 401: SignatureProof}, raw=True, open=True, asks=None,
-         heeds=(SIGNATURE,), fails=(Overloaded,), unaudited=_ASKS),
+         heeds=(SIGNATURE,), fails=(HeldOff, Overloaded), unaudited=_ASKS),
 )
 # fmt: on
 
@@ -242,14 +242,14 @@ def make(context: Context) -> web.Application:
         else web.route(one.method, one.url, access.guarded(one))
         for one in ROUTES
     )
-    app.on_response_prepare.append(_tell_no_versions)
+    app.on_response_prepare.append(_say_always)
     app.on_shutdown.append(_end_what_is_long)
     app.on_cleanup.append(_keep_counts)
     return app
 
 
-async def _tell_no_versions(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(NAMELESS)
+async def _say_always(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(ALWAYS)
 
 
 async def _end_what_is_long(app: web.Application) -> None:

@@ -26,7 +26,7 @@ async def make(request: web.Request) -> web.Response:
     path = Path(body.path)
     if not path.is_absolute() or "\0" in body.path:
         raise UserError(f"path {body.path!r} is not absolute", hint='for example "/var/backups/x"')
-    if request[CALLER].address != "socket":
+    if not request[CALLER].is_at_socket:
         raise Forbidden(
             "a backup is made over the unix socket only",
             hint="`im backup FILE` on the daemon's host",

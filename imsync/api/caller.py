@@ -33,6 +33,11 @@ class Caller:
     address: str  # "socket", or the other end's IP
     until: Instant | None = None  # when their token expires, if it ever does
 
+    @property
+    def is_at_socket(self) -> bool:
+        """Whether the socket is all they show, which is theirs: they are no proxy's client."""
+        return self.address == "socket" and self.id is None
+
 
 CALLER: Final = web.RequestKey("caller", Caller)
 
@@ -53,7 +58,7 @@ async def asking_of(request: web.Request, action: Action | None = None) -> Askin
     assert action is not None, f"{request.path} is not declared to audit anything"
     caller = request[CALLER]
     actor, id_ = caller.actor, caller.id
-    uid = _uid_of(request) if caller.address == "socket" else None
+    uid = _uid_of(request) if caller.is_at_socket else None
     if uid is not None:
         # A directory of users may be on a network.
         actor, id_ = f"user {await asyncio.to_thread(_user_name, uid)}", f"uid:{uid}"

@@ -72,7 +72,8 @@ class _Server(web.Server):
             message: Any, payload: Any, connection: Any, *rest: Any
         ) -> web.BaseRequest:
             cast("_Connection", connection).our_turn()
-            return cast(web.BaseRequest, request_factory(message, payload, connection, *rest))
+            known = _as_expected(message)
+            return cast(web.BaseRequest, request_factory(known, payload, connection, *rest))
 
         super().__init__(handler, request_factory=make_request, **more)
         self.patience = patience
@@ -183,6 +184,18 @@ class _Connection(web.RequestHandler):
         answer = problem(exc.code, detail, code=UserError.code)
         answer.force_close()
         return answer
+
+
+def _as_expected(message: Any) -> Any:
+    """The head of a request without an `Expect` that nobody knows, as RFC 9110 §10.1.1 allows.
+
+    aiohttp would refuse it in an answer of its own, and fail over one that is no text.
+    """
+    if message.headers.get("Expect", "100-continue").lower() == "100-continue":
+        return message
+    headers = message.headers.copy()
+    del headers["Expect"]
+    return message._replace(headers=headers)
 
 
 def said(message: str) -> str:

@@ -80,8 +80,9 @@ OWN: Final = {
 """The codes of what fails before any handler has its turn, or without anybody's purpose."""
 
 
-NAMELESS: Final = {"Server": "imsync"}
-"""In every answer: nobody outside has to know of which versions to look up the weaknesses."""
+ALWAYS: Final = {"Server": "imsync", "X-Content-Type-Options": "nosniff"}
+"""In every answer: nobody outside has to know of which versions to look up the weaknesses, and no
+browser takes what somebody wrote for anything but what it is said to be."""
 
 HEADERS: Final[dict[type[ImsyncError], dict[str, str]]] = {
     Unauthenticated: {"WWW-Authenticate": "Bearer"},
@@ -110,7 +111,7 @@ def problem(
         body=orjson.dumps(body),
         status=status,
         content_type="application/problem+json",
-        headers={**NAMELESS, **(headers or {})},
+        headers={**ALWAYS, **(headers or {})},
     )
 
 

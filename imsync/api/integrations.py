@@ -5,12 +5,13 @@ from typing import Any
 
 from aiohttp import web
 from pydantic import SecretStr
+from yarl import URL
 
-from imsync.api import audit, plans, shapes
+from imsync.api import access, audit, plans, shapes
 from imsync.api.answers.integrations import Integration as Shape
 from imsync.api.answers.integrations import Link
 from imsync.api.bodies import IntegrationChanges, NewIntegration, given, read
-from imsync.api.caller import asking_of
+from imsync.api.caller import CALLER, asking_of
 from imsync.api.context import Context, context_of
 from imsync.api.headers import actor_of
 from imsync.api.links import shape as shape_of_link
@@ -18,7 +19,7 @@ from imsync.api.parameters import cursor_of, limit_of
 from imsync.connectors.base import Check
 from imsync.engine import checkup, configure, installing
 from imsync.engine.status import sync_status
-from imsync.errors import UserError
+from imsync.errors import Clash, UserError
 from imsync.store import dead_letters, integrations, links
 from imsync.store.audit import SECRET, Change, Told
 from imsync.store.database import Connection
@@ -53,15 +54,33 @@ async def change(request: web.Request) -> web.Response:
     """Set only what is given. It takes effect at once on what is pending, and says how."""
     context, body = context_of(request), await read(request, IntegrationChanges)
     name, settings, secret = request.match_info["name"], _settings(body), _secret(body)
-    now, by = context.now(), actor_of(request)
-    changed = await plans.change(
-        request,
-        name,
-        lambda conn: configure.change(conn, name, settings, webhook_secret=secret, now=now, by=by),
-    )
+    now, by, trusted = context.now(), actor_of(request), request[CALLER].is_at_socket
+
+    def work(conn: Connection) -> Integration:
+        before = integrations.named(conn, name)
+        after = configure.change(conn, name, settings, webhook_secret=secret, now=now, by=by)
+        if not trusted and "token" not in settings:
+            must_stay(before, after)
+        return after
+
+    changed = await plans.change(request, name, work)
     if not changed.dry_run:
         await context.fleet.refresh(changed.result.id)
     return changed.answer(await _shape(context, changed.result))
+
+
+def must_stay(before: Integration, after: Integration) -> None:
+    """A token goes where it was given for, or to this very host. Raises Clash.
+
+    Who may change settings cannot read it, nor have it sent to a server of their own.
+    """
+    there = URL(after.base_url).origin()
+    nearby = access.is_loopback(there.host or "") or there.host == "localhost"
+    if before.token is not None and not nearby and there != URL(before.base_url).origin():
+        raise Clash(
+            f"base_url {after.base_url!r} leads elsewhere, and the token was not given for there",
+            hint="give credentials.token as well, or use `im` on the daemon's host",
+        )
 
 
 def _settings(body: NewIntegration | IntegrationChanges) -> dict[str, Any]:

@@ -21,8 +21,7 @@ async def rotate(request: web.Request) -> web.Response:
     now = context.now()
 
     def tell(conn: Connection, done: Rotated) -> None:
-        changes = {"key": Change(done.before, done.key), "sealed": Change(None, done.sealed)}
-        audit.append(conn, asking, Told(done.key, None, changes), now=now)
+        audit.append(conn, asking, told_of(done), now=now)
 
     done = await context.db.rotate_key(tell)
     told: RotatedKey = {
@@ -33,3 +32,9 @@ async def rotate(request: web.Request) -> web.Response:
         "at": shapes.time(now),
     }
     return shapes.answer(told)
+
+
+def told_of(done: Rotated) -> Told:
+    """What the audit trail says of another key."""
+    changes = {"key": Change(done.before, done.key), "sealed": Change(None, done.sealed)}
+    return Told(done.key, None, changes)

@@ -15,10 +15,8 @@ from imsync.api.context import Context, context_of
 from imsync.api.headers import DELIVERY, SIGNATURE
 from imsync.api.strangers import LIMIT, NOBODY
 from imsync.connectors import TRANSLATIONS
-from imsync.errors import BadSignature, HeldOff, NotFound, Overloaded, UserError
+from imsync.errors import BadSignature, HeldOff, Overloaded, UserError
 from imsync.store import inbox, integrations
-from imsync.store.database import Connection
-from imsync.store.integrations import Integration
 
 _LARGEST: Final = 524_288
 """Bytes of a delivery. PagerDuty drops what has more than "256 KB" itself; but how it counts
@@ -71,17 +69,18 @@ def _make_room(context: Context) -> None:
 
 
 async def _received(request: web.Request, context: Context) -> web.Response:
-    body = await _body(request)
-    integration, wrong = await _prove(request, body)
-    if integration is None or wrong:
-        raise _turned_away(request, integration, wrong)
-    envelope = TRANSLATIONS[integration.integration_type].envelope(body)
+    id_, body = request.match_info["integration_id"], await _body(request)
+    type_, wrong = await _prove(request, id_, body)
+    if type_ is None or wrong:
+        context.refusals.count(NOBODY if type_ is None else id_)
+        raise _turned_away(request, wrong)
+    envelope = TRANSLATIONS[type_].envelope(body)
     delivery_id = _delivery_id(request, body)
     try:
         async with asyncio.timeout(_IN_TIME):
             fresh = await context.db.run(
                 inbox.put,
-                integration_id=integration.id,
+                integration_id=id_,
                 delivery_id=delivery_id,
                 event_id=envelope.event_id,
                 event_type=envelope.event_type,
@@ -92,15 +91,22 @@ async def _received(request: web.Request, context: Context) -> web.Response:
             )
     except TimeoutError:
         raise Overloaded("the delivery could not be kept in time") from None
-    context.fleet.ring(integration.id)
+    context.fleet.ring(id_)
     return shapes.answer({"delivery": delivery_id, "fresh": fresh}, status=202)
 
 
 async def test(request: web.Request) -> web.Response:
-    """Say whether what was sent is rightly signed; keep nothing."""
+    """Say whether what was sent is rightly signed; keep nothing.
+
+    Whoever tries very many secrets is held off as at the door itself.
+    """
     with _in_hand(context_of(request)):
-        _, wrong = await _prove(request, await _body(request))
+        id_ = request.match_info["integration_id"]
+        _, wrong = await _prove(request, id_, await _body(request))
     if wrong:
+        refusal = _turned_away(request, wrong)
+        if isinstance(refusal, HeldOff):
+            raise refusal
         return shapes.answer({"valid": False, "reason": wrong}, status=401)
     return shapes.answer({"valid": True})
 
@@ -121,12 +127,11 @@ async def _body(request: web.Request) -> bytes:
         raise Overloaded("the body did not arrive in time, or others had to") from None
 
 
-def _turned_away(request: web.Request, meant: Integration | None, reason: str) -> BadSignature:
-    """Counted, told of in the log, and with not a word of what was sent."""
-    context, peer = context_of(request), address_of(request)
-    context.refusals.count(meant.id if meant else NOBODY)
+def _turned_away(request: web.Request, reason: str) -> BadSignature:
+    """Told of in the log, and with not a word of what was sent."""
+    context = context_of(request)
     hint = "is the signing secret the one of this subscription?"
-    if context.strangers.knocked(peer, now=context.now()):
+    if context.strangers.knocked(address_of(request), now=context.now()):
         return HeldOff(f"{reason}, and of {LIMIT} others before", hint=hint)
     return BadSignature(reason, hint=hint)
 
@@ -137,31 +142,19 @@ def _delivery_id(request: web.Request, body: bytes) -> str:
     return id_ if id_.isprintable() and 0 < len(id_) <= 255 else hashlib.sha256(body).hexdigest()
 
 
-async def _prove(request: web.Request, body: bytes) -> tuple[Integration | None, str]:
-    """The integration that this is meant for, if there is one; and why it is not from there, if so.
+async def _prove(request: web.Request, id_: str, body: bytes) -> tuple[str | None, str]:
+    """The type of the integration that this is meant for, if there is one; and why it is not from
+    there, if so.
 
     An unknown integration reads like a wrong signature, and costs as much: nobody learns which
     ids there are.
     """
-    context, id_ = context_of(request), request.match_info["integration_id"]
-    signature = request.headers.get(SIGNATURE.name)
-    integration, known = await context.db.read(with_secrets, id_)
-    type_ = integration.integration_type if integration else next(iter(TRANSLATIONS))
-    proven = TRANSLATIONS[type_].proves(known or [_NOBODYS], signature, body)
-    if integration is not None and known and proven:
-        return integration, ""
-    if signature is None:
-        return integration, f"there is no {SIGNATURE.name} header"
-    return integration, f"no secret of the integration {id_!r} signed this body"
-
-
-# Units of work.
-
-
-def with_secrets(conn: Connection, id_: str) -> tuple[Integration | None, list[str]]:
-    """By id alone; None and no secret where there is none."""
-    known = integrations.secrets(conn, id_)
-    try:
-        return integrations.get(conn, id_), known
-    except NotFound:
-        return None, known
+    type_, known = await context_of(request).db.read(integrations.signers, id_)
+    given = request.headers.getall(SIGNATURE.name, [])
+    translation = TRANSLATIONS[type_ or next(iter(TRANSLATIONS))]
+    proven = translation.proves(known or [_NOBODYS], ",".join(given), body)
+    if known and proven:
+        return type_, ""
+    if not given:
+        return type_, f"there is no {SIGNATURE.name} header"
+    return type_, f"no secret of the integration {id_!r} signed this body"

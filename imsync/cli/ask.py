@@ -4,7 +4,7 @@ import sys
 
 import asyncclick as click
 
-from imsync.cli.table import harmless
+from imsync.harmless import harmless
 
 
 def agreed(question: str, *, yes: bool) -> bool:

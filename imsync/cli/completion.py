@@ -22,7 +22,8 @@ from imsync.cli.client import Daemon
 from imsync.cli.options import ASKED_FOR, Word, command
 from imsync.cli.output import Output
 from imsync.cli.session import Session
-from imsync.cli.table import Verbatim, harmless
+from imsync.cli.table import Verbatim
+from imsync.harmless import harmless
 
 ASKED = "_IM_COMPLETE"
 PATIENCE = 1.0  # seconds: who presses Tab does not wait longer

@@ -9,7 +9,8 @@ from imsync.cli.client import Daemon, Json
 from imsync.cli.options import CONFLICT_STATUS, NAME, SIDE, command, limit
 from imsync.cli.output import Output, how_many
 from imsync.cli.plan import asked, changed, rehearsable
-from imsync.cli.table import Table, ago, cell, facts, prose
+from imsync.cli.table import Table, ago, cell, facts
+from imsync.harmless import prose
 
 SIDES = ("platform", "external")
 

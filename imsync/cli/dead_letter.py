@@ -10,9 +10,10 @@ from imsync.cli.ask import agreed
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command, limit, yes
 from imsync.cli.output import REFUSED, Output, how_many
-from imsync.cli.table import Table, ago, cell, facts, prose
+from imsync.cli.table import Table, ago, cell, facts
 from imsync.cli.working import working
 from imsync.errors import NotFound
+from imsync.harmless import prose
 
 ALL = "all"
 

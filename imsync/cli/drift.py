@@ -8,9 +8,10 @@ from imsync.cli.ask import agreed
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command, yes
 from imsync.cli.output import DONE, REFUSED, UNHEALTHY, Output
-from imsync.cli.table import Block, cell, facts, harmless, when
+from imsync.cli.table import Block, cell, facts, when
 from imsync.cli.working import working
 from imsync.errors import UserError
+from imsync.harmless import harmless
 
 _PAUSE = 0.2
 """Seconds between looks at how far a sweep is."""

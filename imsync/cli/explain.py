@@ -6,7 +6,8 @@ from imsync.cli.client import Daemon, Json
 from imsync.cli.conflict import rule_of, sides
 from imsync.cli.options import FIELD, NAME, command
 from imsync.cli.output import Output
-from imsync.cli.table import Block, cell, facts, prose
+from imsync.cli.table import Block, cell, facts
+from imsync.harmless import prose
 
 
 @command("explain")

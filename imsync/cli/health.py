@@ -8,8 +8,9 @@ import asyncclick as click
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command, limit
 from imsync.cli.output import DONE, UNHEALTHY, Output, how_many
-from imsync.cli.table import Block, Table, ago, cell, facts, harmless, table
+from imsync.cli.table import Block, Table, ago, cell, facts, table
 from imsync.cli.working import working
+from imsync.harmless import harmless
 
 
 @command("test")

@@ -5,7 +5,8 @@ import asyncclick as click
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, SEVERITY, STATUS, command, given, limit
 from imsync.cli.output import Output, how_many
-from imsync.cli.table import Block, Table, Verbatim, ago, cell, facts, harmless, prose, table
+from imsync.cli.table import Block, Table, Verbatim, ago, cell, facts, table
+from imsync.harmless import harmless, prose
 
 
 @command("declare")

@@ -13,9 +13,10 @@ from typing import Any, TextIO
 
 import asyncclick as click
 
-from imsync.cli.table import STEERING, Block, harmless, plain
+from imsync.cli.table import Block, plain
 from imsync.cli.wire import Unreachable
 from imsync.errors import ImsyncError, NotFound
+from imsync.harmless import STEERING, harmless
 
 DONE = 0
 REFUSED = 1

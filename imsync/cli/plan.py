@@ -8,7 +8,8 @@ import asyncclick as click
 from imsync.cli.client import Daemon, Json
 from imsync.cli.options import NAME, command
 from imsync.cli.output import Output
-from imsync.cli.table import Block, Table, cell, harmless, table
+from imsync.cli.table import Block, Table, cell, table
+from imsync.harmless import harmless
 
 
 @command("plan")

@@ -17,7 +17,7 @@ from aiohttp import (
 )
 from yarl import URL
 
-from imsync.cli.wire import PATIENCE, Answer, Incoming, NoAnswer, Request, Unreachable
+from imsync.cli.wire import PATIENCE, Answer, Incoming, NoAnswer, Request, Unreachable, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,10 @@ class Remote:
     async def exchange(self, request: Request) -> Answer:
         total = ClientTimeout(total=self.patience)
         async with self._asked(request, total) as response:
-            body = await response.read()
+            try:
+                body = await whole(response.content.iter_any())
+            except ValueError as error:
+                raise NoAnswer(f"no usable answer from {self.where}: {error}") from None
         return Answer(response.status, _lower(response.headers), body)
 
     @asynccontextmanager

@@ -47,8 +47,10 @@ class Session:
             raise click.UsageError("--socket and --url name two daemons: give one.")
         url = "" if self.socket else self.url or env.get("IMSYNC_URL", "")
         if not url:
-            path = self.socket or env.get("IMSYNC_SOCKET") or default_socket(env)
-            return UnixSocket(path, patience)
+            named = self.socket or env.get("IMSYNC_SOCKET")
+            # In /tmp anybody may have made a folder of that name, before the daemon could.
+            shared = not named and not env.get("XDG_RUNTIME_DIR")
+            return UnixSocket(named or default_socket(env), patience, must_be_ours=shared)
         if not url.startswith(("http://", "https://")):
             raise click.UsageError(f"--url takes http://… or https://…, not {url!r}.")
         given = choose_secret(self.token or None, self.token_file or None, option="--token")

@@ -12,10 +12,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from unicodedata import combining, east_asian_width
 
-# C0 and C1 controls, half of a surrogate pair, line separators, and what reorders text.
-STEERING = re.compile(
-    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
+from imsync.harmless import harmless
+
 NOTHING = "-"
 LONGEST = 40  # cells of a column that is cut, where no terminal has a width
 LONGEST_LAST = 80  # ... of the last one, which nothing stands behind
@@ -53,21 +51,6 @@ class Verbatim:
 
 Block: TypeAlias = str | Table | Facts | Verbatim
 """A piece of what people see. A `str` is text of its own, made by us or by `prose`."""
-
-
-def harmless(value: str) -> str:
-    """The same text, on one line, with whatever could steer a terminal spelled out."""
-    return STEERING.sub(lambda found: _spelled(found[0]), re.sub(r"[\t\r\n]+", " ", value))
-
-
-def prose(value: str) -> str:
-    """As `harmless`, but text of several lines stays so."""
-    return "\n".join(harmless(line) for line in value.splitlines())
-
-
-def _spelled(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def cell(value: Any) -> str:

@@ -20,7 +20,7 @@ from imsync.cli.options import NAME, command
 from imsync.cli.output import Output, encode, is_narrow, leave_the_pipe, say
 from imsync.cli.session import Session
 from imsync.cli.sse import Sent, blocks
-from imsync.cli.wire import Answer, Incoming, NoAnswer, Unreachable
+from imsync.cli.wire import Answer, Incoming, NoAnswer, Unreachable, whole
 from imsync.errors import UserError
 
 EVENTS = "text/event-stream"
@@ -124,7 +124,10 @@ def _event(data: str) -> Json:
 
 
 async def _refused(incoming: Incoming, *, where: str) -> None:
-    body = b"".join([piece async for piece in incoming.pieces])
+    try:
+        body = await whole(incoming.pieces)
+    except ValueError as error:
+        raise NoAnswer(f"{where}: {error}") from None
     try:
         understand(Answer(incoming.status, incoming.headers, body), where=where)
     except UserError as error:

@@ -6,8 +6,9 @@ from imsync.cli.client import Daemon, Json
 from imsync.cli.health import took_ms
 from imsync.cli.options import NAME, command, given
 from imsync.cli.output import DONE, UNHEALTHY, Output
-from imsync.cli.table import Block, cell, facts, harmless, when
+from imsync.cli.table import Block, cell, facts, when
 from imsync.cli.working import ASKING, working
+from imsync.harmless import harmless
 
 public_url = click.option(
     "--public-url", metavar="URL", help="How PagerDuty reaches the daemon. [its `public_url`]"

@@ -7,6 +7,7 @@ the daemon takes to answer.
 """
 
 import asyncio
+import os
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -16,6 +17,12 @@ from typing import Protocol
 from imsync.errors import ImsyncError
 
 PATIENCE = 60.0  # seconds; `test` waits for the external system, everything else is quick
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes of an answer: a hundred incidents, each with the longest description there may be."""
+
+_HEADERS = 256
+_PIECE = 65_536
 
 
 class Unreachable(ImsyncError):
@@ -70,10 +77,11 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UnixSocket:
-    """The daemon of this machine."""
+    """The daemon of this machine. `must_be_ours`: its folder is nobody else's."""
 
     path: str
     patience: float = PATIENCE
+    must_be_ours: bool = False
 
     @property
     def where(self) -> str:
@@ -122,6 +130,8 @@ class UnixSocket:
         return NoAnswer(f"imsyncd at {self.path} hung up before it had answered")
 
     async def _connect(self) -> tuple[StreamReader, StreamWriter]:
+        if self.must_be_ours:
+            self._refuse_others()
         try:
             return await asyncio.open_unix_connection(self.path)
         except (FileNotFoundError, ConnectionRefusedError):
@@ -134,6 +144,19 @@ class UnixSocket:
                 f"cannot open {self.path}: {error.strerror or error}; the socket belongs to "
                 "whoever started `imsyncd`, --socket names another"
             ) from None
+
+    def _refuse_others(self) -> None:
+        """Whoever made the folder could listen in it, and be told tokens. Raises Unreachable."""
+        folder = self.path.rpartition("/")[0]
+        try:
+            owner = os.lstat(folder).st_uid  # of a link, who made it
+        except OSError:
+            return  # nobody listens there, as connecting tells
+        if owner not in (0, os.getuid()):
+            raise Unreachable(
+                f"{folder} belongs to somebody else (uid {owner}), who could listen there in "
+                "imsyncd's place: name the socket with --socket, and tell whoever runs this host"
+            )
 
     async def _exchange(self, request: Request) -> Answer:
         reader, writer = await self._connect()
@@ -174,8 +197,17 @@ async def read_answer(reader: StreamReader) -> Answer:
     status, headers = await read_head(reader)
     if status in (204, 304):
         return Answer(status, headers, b"")
-    pieces = [piece async for piece in read_pieces(reader, headers)]
-    return Answer(status, headers, b"".join(pieces))
+    return Answer(status, headers, await whole(read_pieces(reader, headers)))
+
+
+async def whole(pieces: AsyncIterator[bytes]) -> bytes:
+    """All of a body. Raises ValueError where that is more than a daemon has to say."""
+    found = bytearray()
+    async for piece in pieces:
+        found += piece
+        if len(found) > LARGEST:
+            raise ValueError(f"its answer is larger than {LARGEST} bytes")
+    return bytes(found)
 
 
 async def read_head(reader: StreamReader) -> tuple[int, Mapping[str, str]]:
@@ -206,6 +238,8 @@ def _status(line: str) -> int:
 async def _read_headers(reader: StreamReader) -> dict[str, str]:
     headers: dict[str, str] = {}
     while line := await _read_line(reader):
+        if len(headers) >= _HEADERS:
+            raise ValueError(f"its answer has more than {_HEADERS} headers")
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     return headers
@@ -215,7 +249,8 @@ async def read_pieces(reader: StreamReader, headers: Mapping[str, str]) -> Async
     """Read an answer's body as it comes in. Raises EOFError where it is cut short."""
     if headers.get("transfer-encoding", "").lower() == "chunked":
         while size := _chunk_size(await _read_line(reader)):
-            yield await reader.readexactly(size)
+            async for piece in _read_exactly(reader, size):
+                yield piece
             if await _read_line(reader):
                 raise ValueError("a chunk is longer than it says")
         while await _read_line(reader):  # trailers: nothing that we use
@@ -223,10 +258,19 @@ async def read_pieces(reader: StreamReader, headers: Mapping[str, str]) -> Async
     elif length := headers.get("content-length"):
         if not length.isdecimal():
             raise ValueError(f"its Content-Length is {length!r}")
-        yield await reader.readexactly(int(length))
-    else:
-        while piece := await reader.read(65_536):  # the end of the connection is its end
+        async for piece in _read_exactly(reader, int(length)):
             yield piece
+    else:
+        while piece := await reader.read(_PIECE):  # the end of the connection is its end
+            yield piece
+
+
+async def _read_exactly(reader: StreamReader, size: int) -> AsyncIterator[bytes]:
+    """As many bytes, a few at a time: whoever sends them may have promised any number."""
+    while size:
+        piece = await reader.readexactly(min(size, _PIECE))
+        size -= len(piece)
+        yield piece
 
 
 def _chunk_size(line: str) -> int:

@@ -6,7 +6,6 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
@@ -39,7 +38,8 @@ async def only_from_here(
 ) -> web.StreamResponse:
     """Without a key to show, a browser may use these routes only from the sandbox's own page."""
     origin = request.headers.get("Origin")
-    if origin and request.path.startswith("/_sandbox") and urlsplit(origin).netloc != request.host:
+    here = origin is None or origin.partition("://")[2] == request.host
+    if request.path.startswith("/_sandbox") and not here:
         why = f"{origin} is another site: only the sandbox's own page may do this"
         return _json({"error": {"message": why}}, 403)
     return await handler(request)

@@ -60,6 +60,7 @@ class Action(StrEnum):
     BACKUP_BEGUN = "backup.begun"
     BACKUP_MADE = "backup.made"
     BACKUP_FAILED = "backup.failed"
+    BACKUP_RESTORED = "backup.restored"
     REFUSED = "access.refused"
 
 

@@ -10,7 +10,9 @@ database when two do so at once. Readers are `query_only` and never checkpoint.
 """
 
 import asyncio
+import logging
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,8 @@ import aiosqlite
 from imsync.errors import UserError
 from imsync.store import keys, schema, sealed, sealing
 from imsync.store.sealing import Keyed, Keyring
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -79,10 +83,17 @@ class Database:
         self._commits = asyncio.create_task(self._commit_in_groups(), name="database")
 
     @classmethod
-    async def open(cls, path: Path | str, source: keys.Source | None = None) -> Self:
+    async def open(
+        cls,
+        path: Path | str,
+        source: keys.Source | None = None,
+        *,
+        rotated: sealed.Tell | None = None,
+    ) -> Self:
         """Open the database, making it or bringing its schema up to date.
 
-        `source`: where its keys are, beside it unless said otherwise. `:memory:` has one
+        `source`: where its keys are, beside it unless said otherwise. `rotated` is told of a key
+        that has taken another's place there since the last time. `:memory:` has one
         connection for everything, and a key of its own. Raises DatabaseError for a file that is
         damaged, schema.TooNew, sealed.SecretsLocked, keys.BadKey.
         """
@@ -92,7 +103,9 @@ class Database:
             await asyncio.to_thread(Path(path).touch, mode=0o600)
         writer = await _connect(path, writing=True)
         try:
-            ring = await _on_thread(writer, _prepare, source)
+            ring = await _on_thread(writer, _prepare, source, rotated)
+            if not in_memory:
+                await asyncio.to_thread(_make_private, Path(path))
             reader = None if in_memory else await _connect(path, writing=False, ring=ring)
         except BaseException:
             await writer.close()
@@ -253,7 +266,7 @@ def _in_one_commit(
     return outcomes, conn.total_changes != before
 
 
-def _prepare(conn: Connection, source: keys.Source) -> Keyring:
+def _prepare(conn: Connection, source: keys.Source, rotated: sealed.Tell | None) -> Keyring:
     """Check it, have it up to date, and its secrets sealed; the keys that they are sealed with.
 
     What stood plain is sealed, and its traces are gone, before the schema says that nothing is
@@ -269,7 +282,7 @@ def _prepare(conn: Connection, source: keys.Source) -> Keyring:
         conn.execute("ROLLBACK")
     if not 0 < before < sealed.SINCE:
         schema.upgrade(conn)
-    ring, had_plain = sealed.unlock(conn, source)
+    ring, had_plain = sealed.unlock(conn, source, rotated)
     if had_plain or 0 < before < sealed.SINCE:
         sealed.scrub(conn)
         schema.upgrade(conn)
@@ -277,6 +290,15 @@ def _prepare(conn: Connection, source: keys.Source) -> Keyring:
     # the next checkpoint, and a file without its WAL would be taken for a new one.
     conn.execute("PRAGMA wal_checkpoint(PASSIVE)")
     return ring
+
+
+def _make_private(path: Path) -> None:
+    """Let a database be its owner's alone, also one that somebody has copied here."""
+    file = path.resolve()  # SQLite follows links, too
+    for part in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+        if part.exists() and (mode := stat.S_IMODE(part.stat().st_mode)) & 0o077:
+            part.chmod(0o600)
+            log.warning("%s was not its owner's alone (mode %04o), and is now", part, mode)
 
 
 async def _connect(

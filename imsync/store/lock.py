@@ -8,6 +8,9 @@ from pathlib import Path
 
 from imsync.errors import UserError
 
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+"""It is written over: somebody's link there would cost the file that it leads to."""
+
 
 class Locked(UserError):
     """Another daemon holds this database."""
@@ -26,7 +29,7 @@ def held(database: Path) -> Iterator[None]:
     file = Path(os.path.realpath(database)) if database.is_symlink() else database
     path = file.with_name(file.name + ".lock")
     with _usable(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, _FLAGS, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -75,12 +75,15 @@ def held(conn: sqlite3.Connection) -> list[Held]:
 # At the start.
 
 
-def unlock(conn: sqlite3.Connection, source: Source) -> tuple[Keyring, bool]:
+def unlock(
+    conn: sqlite3.Connection, source: Source, tell: "Tell | None" = None
+) -> tuple[Keyring, bool]:
     """Give the connection its keys, and seal with the first whatever is not sealed with it yet.
 
     Returns the keys, and whether any secret was stored in the clear. Only the first start makes
     a key: without the right one nothing is touched. Keys that seal nothing any more are removed
-    from their file. Raises SecretsLocked, BadKey, and UserError where a key file cannot be written.
+    from their file. Where a key took the place of another, `tell` is told of it in the same
+    transaction. Raises SecretsLocked, BadKey, and UserError where a key file cannot be written.
     """
     found, keys = held(conn), source.read()
     if not keys:
@@ -93,7 +96,10 @@ def unlock(conn: sqlite3.Connection, source: Source) -> tuple[Keyring, bool]:
         raise _locked(locked, keys, source)
     give(conn, ring)
     with transaction(conn):
+        before = keys_in_use(conn) - {ring.first.id}
         anew = seal_anew(conn)
+        if before and tell is not None:
+            tell(conn, Rotated(ring.first.id, ", ".join(sorted(before)), anew))
     if anew:
         log.info("%d tokens and secrets are sealed with the key %s now", anew, ring.first.id)
     if found and len(keys) > 1:  # a crash came between, or a person has put a new one first
@@ -171,10 +177,13 @@ class Rotated:
     sealed: int  # how many secrets are sealed anew
 
 
+Tell = Callable[[sqlite3.Connection, Rotated], None]
+
+
 def rotate(
     conn: sqlite3.Connection,
     source: Source,
-    tell: Callable[[sqlite3.Connection, Rotated], None] | None = None,
+    tell: Tell | None = None,
 ) -> Rotated:
     """Make a new key, and seal everything with it; `tell` of it in the same transaction.
 

@@ -111,7 +111,7 @@ def any_good(conn: Connection, *, now: Instant) -> bool:
 
 def _hash(secret: str) -> str:
     """Neither salted nor slow: what has 256 bits of chance is guessed by nobody."""
-    return sha256(secret.encode()).hexdigest()
+    return sha256(secret.encode(errors="surrogatepass")).hexdigest()  # what is shown may be no text
 
 
 def _token(row: Row) -> Token:

@@ -107,6 +107,7 @@ class Api:
         ) as answer:
             text = await answer.text()
             assert answer.headers["Server"] == "imsync", "of which version is nobody's business"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
             contract.check(method, path, answer.status, answer.headers, text)
             return Answer(answer.status, answer.headers, text)
 
@@ -228,7 +229,9 @@ async def lines(house: House | Town, **filters: Any) -> list[Line]:
     return await house.db.read(audit.page, limit=500, **filters)
 
 
-async def over_the_socket(house: House, socket: Path, method: str, path: str, body: Json) -> Json:
+async def over_the_socket(
+    house: House, socket: Path, method: str, path: str, body: Json, **headers: str
+) -> Json:
     """What the house answers when it is asked over a unix socket, and with which `status`."""
     runner = web.AppRunner(app.make(house.context))
     await runner.setup()
@@ -236,7 +239,9 @@ async def over_the_socket(house: House, socket: Path, method: str, path: str, bo
         await web.UnixSite(runner, str(socket)).start()
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session,
-            session.request(method, f"http://localhost{path}", json=body) as answer,
+            session.request(
+                method, f"http://localhost{path}", json=body, headers=headers
+            ) as answer,
         ):
             found: Json = await answer.json()
             return {**found, "status": answer.status}

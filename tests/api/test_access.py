@@ -91,6 +91,8 @@ async def test_what_was_closed_does_not_open_by_itself(house: House, revoked: bo
         {"Via": "1.1 proxy"},
         {"X_Real_IP": "192.0.2.1"},
         {"X_Forwarded_Host": "incidents.example.com"},
+        {"X_Original_Forwarded_For": "192.0.2.1"},
+        {"CF_Connecting_IP": "192.0.2.1"},
     ],
     ids=lambda header: next(iter(header)),
 )
@@ -129,6 +131,12 @@ async def test_a_wrong_token_is_refused_also_while_none_is_needed(api: Api, toke
     answer = await api("GET", STATUS, **bearing(token))
     answer.problem(401, "unauthenticated")
     assert token[:20] not in answer.text or not token
+
+
+async def test_what_is_no_text_is_no_token(api: Api) -> None:
+    """Nor a bug: whoever sends it would fill the log."""
+    answer = await api.raw("GET", STATUS, b"", b"Authorization: Bearer \xff\xfe")
+    answer.problem(401, "unauthenticated")
 
 
 # What a token is good for.
@@ -217,7 +225,13 @@ async def test_who_watched_while_no_token_was_needed_has_to_show_one(house: Hous
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "["]
+    "host",
+    [
+        *("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "[", "[127.0.0.1]"),
+        *("127.0.0.1#.evil.example", "127.0.0.1/.evil.example", "localhost?.evil.example"),
+        *("evil.example@127.0.0.1", "127.0.0.1 evil.example", "127.0.0.1%00.evil.example"),
+        *("localhost:x", "localhost..", "0.0.0.0", "127.1", "2130706433"),
+    ],
 )
 async def test_a_name_of_anothers_that_leads_here_is_refused(api: Api, host: str) -> None:
     (await api("GET", STATUS, Host=host)).problem(421, "wrong_host")
@@ -228,6 +242,14 @@ async def test_a_name_of_anothers_that_leads_here_is_refused(api: Api, host: str
 )
 async def test_our_own_names_are_known(api: Api, host: str) -> None:
     assert (await api("GET", STATUS, Host=host)).status == 200
+
+
+async def test_a_whole_address_as_the_target_is_one_of_ours_too(api: Api) -> None:
+    """RFC 9112 §3.2.2: whoever is asked so goes by it."""
+    for ours in ("http://localhost", "http://127.0.0.1:9"):
+        assert (await api.raw("GET", ours + STATUS, b"")).status == 200
+    for other in ("http://evil.example", "http://127.0.0.1@evil.example", "http://evil.example?"):
+        assert (await api.raw("GET", other + STATUS, b"")).status in (404, 421)
 
 
 async def test_two_hosts_are_none(api: Api) -> None:
@@ -243,6 +265,8 @@ async def test_two_hosts_are_none(api: Api) -> None:
         {"Origin": "http://localhost:1"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1.evil.example"},
+        {"Origin": "http://["},
+        {"Origin": "://"},
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site"},
     ],
@@ -256,8 +280,12 @@ async def test_another_sites_page_may_do_nothing(
     (await api(method, path, **headers)).problem(403, "foreign_site")
 
 
-async def test_our_own_page_may(api: Api) -> None:
-    assert (await api("GET", STATUS, Origin=api.base, Sec_Fetch_Site="same-origin")).status == 200
+async def test_our_own_page_may(house: House) -> None:
+    api, house.context.public_url = house.api, "https://incidents.example.com"
+    for origin in (api.base, "https://incidents.example.com"):
+        assert (await api("GET", STATUS, Origin=origin, Sec_Fetch_Site="same-origin")).status == 200
+    for other in ("http://incidents.example.com", api.base.replace("http", "https")):
+        (await api("GET", STATUS, Origin=other)).problem(403, "foreign_site")
 
 
 async def test_a_preflight_allows_no_other_site_anything(api: Api) -> None:

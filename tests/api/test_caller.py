@@ -121,6 +121,38 @@ async def test_over_the_socket_the_user_at_its_other_end_is_known(
     assert line.asking.peer == "socket"
 
 
+async def test_a_proxy_at_the_socket_is_not_its_owner(house: House, tmp_path: Path) -> None:
+    """Whomever it speaks for shows a token, is known by it, and makes no backup."""
+    via: dict[str, str] = {"X-Forwarded-For": "192.0.2.1"}
+    path, body = tmp_path / "s", {"name": "theirs"}
+    asked = await over_the_socket(house, path, "POST", TOKENS, body, **via)
+    assert (asked["status"], asked["code"]) == (401, "unauthenticated")
+    token = (await over_the_socket(house, path, "POST", TOKENS, {"name": "ci", "scope": "admin"}))[
+        "token"
+    ]
+    via["Authorization"] = f"Bearer {token}"
+    assert (await over_the_socket(house, path, "POST", TOKENS, body, **via))["status"] == 201
+    line = (await lines(house))[0]
+    assert (line.asking.actor, line.asking.forwarded) == ("token ci", "192.0.2.1")
+    copy = {"path": str(tmp_path / "copy.db")}
+    asked = await over_the_socket(house, path, "POST", "/api/v1/backup", copy, **via)
+    assert (asked["status"], asked["code"]) == (403, "forbidden")
+    asked = await over_the_socket(house, path, "POST", TOKENS, body, **via, Host="evil.example")
+    assert (asked["status"], asked["code"]) == (421, "wrong_host")
+
+
+async def test_whoever_is_at_the_socket_may_lead_a_token_elsewhere(
+    house: House, tmp_path: Path
+) -> None:
+    """The database and its key are theirs; others give the token with it (test_integrations)."""
+    body = {"name": "Prod", "integration_type": "pagerduty", "credentials": {"token": "u+x"}}
+    made = await over_the_socket(house, tmp_path / "s", "POST", "/api/v1/integrations", body)
+    assert made["status"] == 201
+    path, body = f"/api/v1/integrations/{made['id']}", {"base_url": "https://proxy.example"}
+    changed = await over_the_socket(house, tmp_path / "s", "PATCH", path, body)
+    assert (changed["status"], changed["base_url"]) == (200, "https://proxy.example")
+
+
 async def test_where_the_system_does_not_tell_it_is_the_socket(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

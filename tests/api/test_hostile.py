@@ -83,9 +83,22 @@ ASKING = sorted({name for one in ROUTES if one.asks for name in one.asks.model_f
 WORDS = st.text(max_size=30) | st.from_regex(r"[-+0-9_.e]{1,20}", fullmatch=True)
 HEADERS = (
     *("From", "If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID", "Authorization"),
-    *("Host", "Origin", "Content-Type", "X-PagerDuty-Signature", "X-Webhook-Id", "Accept"),
+    *(
+        "Expect",
+        "Host",
+        "Origin",
+        "Content-Type",
+        "X-PagerDuty-Signature",
+        "X-Webhook-Id",
+        "Accept",
+    ),
 )
-VALUE = st.binary(max_size=40).filter(lambda value: not {*value} & {*b"\r\n\0"})
+BEGUN = st.sampled_from([b"", b"", b"Bearer ", b"http://", b"http://[", b"v1=", b'W/"'])
+VALUE = (
+    st.tuples(BEGUN, st.binary(max_size=40))
+    .map(b"".join)
+    .filter(lambda value: not {*value} & {*b"\r\n\0"})
+)
 
 
 @anything

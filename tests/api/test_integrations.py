@@ -399,3 +399,46 @@ async def test_who_configures_is_told_as_they_say_they_are(
     _, last = await house.db.read(events.span)
     (told,) = (await house.db.read(events.after, last - 1, limit=9)).events
     assert told.data["by"] == ADA
+
+
+# Where a token goes.
+
+GIVEN = {"credentials": {"token": "u+once-only"}}
+ELSEWHERE = "https://evil.example"
+
+
+async def test_a_token_is_not_led_elsewhere_by_whoever_cannot_read_it(api: Api) -> None:
+    """Who may change settings would have it sent to a server of their own, and read it there."""
+    made = await api.made(INTEGRATIONS, new("Prod", **GIVEN))
+    for url in (
+        ELSEWHERE,
+        "https://api.pagerduty.com:8443",
+        "https://api.pagerduty.com.evil.example",
+    ):
+        for query in ("", "?dry_run=true"):
+            answer = await api("PATCH", f"{INTEGRATIONS}/prod{query}", {"base_url": url})
+            assert "not given for there" in answer.problem(409, "clash")
+    assert await api.found(f"{INTEGRATIONS}/prod") == made
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"base_url": ELSEWHERE, **GIVEN},
+        {"base_url": "https://api.pagerduty.com/v2"},
+        {"base_url": "http://127.0.0.1:9"},
+        {"base_url": "http://localhost:9"},
+    ],
+    ids=["with the token", "the same server", "this host", "this host by name"],
+)
+async def test_but_with_it_or_on_this_host_an_integration_is(
+    api: Api, body: dict[str, Any]
+) -> None:
+    await api.made(INTEGRATIONS, new("Prod", **GIVEN))
+    answer = await api("PATCH", f"{INTEGRATIONS}/prod", body)
+    assert (answer.status, answer.json["base_url"]) == (200, body["base_url"])
+
+
+async def test_where_there_is_no_token_there_is_none_to_lead_away(api: Api) -> None:
+    await api.made(INTEGRATIONS, new("Prod"))
+    assert (await api("PATCH", f"{INTEGRATIONS}/prod", {"base_url": ELSEWHERE})).status == 200

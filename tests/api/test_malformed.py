@@ -77,6 +77,19 @@ async def test_what_is_no_http_is_a_problem_and_no_traceback(
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("expects", [b"200-ok", b"\xff\xfe", b"x\r\nExpect: 100-continue", b""])
+@pytest.mark.parametrize("path", [b"/health", b"/nowhere"])
+async def test_what_nobody_knows_to_be_expected_is_not_heeded(
+    address: tuple[str, int], caplog: pytest.LogCaptureFixture, expects: bytes, path: bytes
+) -> None:
+    head = b"GET " + path + b" HTTP/1.1\r\nConnection: close\r\n" + HOST
+    status, type_, _, _ = await asked(address, head + b"Expect: " + expects + b"\r\n\r\n")
+    assert (status, type_.partition(";")[0]) in [
+        *((200, "application/json"), (404, "application/problem+json")),
+    ]
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("rest", [HALF, NO_GZIP], ids=["half of it", "not in its coding"])
 async def test_a_body_that_does_not_arrive_whole_is_nobodys_bug(
     address: tuple[str, int],

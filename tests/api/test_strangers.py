@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -12,6 +12,7 @@ from imsync.api.strangers import LIMIT, MINUTE, NOBODY, Strangers
 from imsync.connectors import TRANSLATIONS
 from imsync.core.fields import Instant
 from imsync.store import events
+from imsync.store.sealing import Keyring
 
 from .door import Door, event
 
@@ -73,12 +74,24 @@ def test_who_has_a_whole_network_is_one_peer(caplog: pytest.LogCaptureFixture) -
 async def test_whoever_knocks_very_often_is_held_off_until_the_minute_is_over(door: Door) -> None:
     for _ in range(LIMIT):
         (await door.knock(event(), by="another secret")).problem(401, "bad_signature")
-    for at in ("int_test", "int_gone"):
+    for at in ("int_test", "int_gone", "int_test/test", "int_gone/test"):
         answer = await door.knock(event(), at=at, by="another secret")
         answer.problem(429, "held_off")
         assert int(answer.headers["Retry-After"]) == 60
     door.town.clock.at += MINUTE
     (await door.knock(event(), by="another secret")).problem(401, "bad_signature")
+
+
+async def test_whoever_only_tries_secrets_is_held_off_as_well(door: Door) -> None:
+    """And what they try is no delivery, and counts as none."""
+    for _ in range(LIMIT):
+        answer = await door.knock(event(), at="int_test/test", by="another secret")
+        assert (answer.status, answer.json["valid"]) == (401, False)
+    answer = await door.knock(event(), at="int_test/test", by="another secret")
+    answer.problem(429, "held_off")
+    assert (await door.knock(event(), at="int_test/test")).json == {"valid": True}
+    await door.town.counted()
+    assert (await door.town.integration()).refused_signatures == 0
 
 
 async def test_a_good_signature_is_let_in_whoever_else_knocks_from_there(door: Door) -> None:
@@ -121,7 +134,11 @@ async def test_an_answer_to_a_stranger_waits_for_no_disk(
 async def test_an_unknown_id_costs_what_a_wrong_signature_does(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A signature is worked out over all of the body, and a count is kept, whatever there is."""
+    """A secret is opened or sealed, a signature is worked out over all of the body, and a count
+    is kept, whatever there is."""
+    ciphered: list[str] = []
+    for name in ("open", "seal"):
+        monkeypatch.setattr(Keyring, name, _noting(ciphered, getattr(Keyring, name)))
     tried: list[int] = []
     proves = TRANSLATIONS["pagerduty"].proves
 
@@ -139,6 +156,17 @@ async def test_an_unknown_id_costs_what_a_wrong_signature_does(
     await door.knock(event(), by="another secret")
     assert tried == [1, 1, 1]
     assert counted == ["int_test", NOBODY, "int_test"]
+    assert ciphered == ["open", "seal", "seal"], "of 60 µs in 300 anybody can make out an id"
+
+
+def _noting(noted: list[str], method: Callable[..., str]) -> Callable[..., str]:
+    """The same, and it notes its name."""
+
+    def called(*given: object) -> str:
+        noted.append(method.__name__)
+        return method(*given)
+
+    return called
 
 
 async def test_what_signs_for_nobody_opens_no_door(

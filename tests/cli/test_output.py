@@ -18,15 +18,14 @@ from imsync.cli.table import (
     cell,
     duration,
     facts,
-    harmless,
     plain,
-    prose,
     table,
     when,
 )
 from imsync.cli.terminal import show as show_on_terminal
 from imsync.cli.wire import NoAnswer, Unreachable
 from imsync.errors import NotFound, UserError
+from imsync.harmless import harmless, prose
 
 HOSTILE = [
     ("\x1b[31mred", "\\x1b[31mred"),

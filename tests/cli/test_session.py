@@ -72,3 +72,20 @@ def test_a_token_may_come_from_a_file_which_the_list_of_processes_does_not_show(
     with pytest.raises(click.UsageError, match="say it twice"):
         both.daemon({})
     assert "imt_of_the_file" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("env", "socket", "shared"),
+    [
+        ({}, "", True),
+        ({"XDG_RUNTIME_DIR": "/run/user/7"}, "", False),
+        ({"IMSYNC_SOCKET": "/run/imsync.sock"}, "", False),
+        ({}, "/run/imsync.sock", False),
+    ],
+)
+def test_where_anybody_could_have_been_first_the_folder_must_be_ones_own(
+    env: dict[str, str], socket: str, shared: bool
+) -> None:
+    transport = Session(socket=socket).daemon(env).transport
+    assert isinstance(transport, UnixSocket)
+    assert transport.must_be_ours is shared

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = {"aiohttp", "pydantic", "pydantic_settings", "rich", "orjson", "aiosqlite", "sqlite3"}
-HOUSE = {"imsync", "imsync.errors"}
+HOUSE = {"imsync", "imsync.errors", "imsync.harmless"}
 IM = [sys.executable, "-c", "from imsync.cli.main import main; main()"]
 LIST_MODULES = """
 import sys

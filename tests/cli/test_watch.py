@@ -3,6 +3,7 @@
 import asyncio
 import json
 from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator
 from datetime import date
 from io import StringIO
 from pathlib import Path
@@ -13,12 +14,13 @@ from aiohttp import web
 from rich.console import Console
 from rich.text import Text
 
+from imsync.cli import sse
 from imsync.cli.client import Daemon, Json
 from imsync.cli.happening import line
 from imsync.cli.sse import Sent, blocks
 from imsync.cli.terminal import show_line
 from imsync.cli.watch import follow
-from imsync.cli.wire import UnixSocket
+from imsync.cli.wire import NoAnswer, UnixSocket
 from imsync.store.events import Type
 
 from .conftest import FakeDaemon, Im
@@ -387,3 +389,21 @@ def test_a_terminal_gets_exactly_one_line_that_fits(width: int, text: str) -> No
     assert Text.from_ansi(shown).cell_len <= width
     assert "INC-1" in shown
     assert ("ada@acme.example" in shown) is (width >= 80)
+
+
+@pytest.mark.parametrize("piece", [b"data: " + b"x" * 999 + b"\n", b"x" * 999])
+async def test_an_event_without_an_end_does_not_fill_memory(
+    piece: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "LARGEST", 9_999)
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 99_999:
+            sent += len(piece)
+            yield piece
+
+    with pytest.raises(NoAnswer, match="of more than 9999 bytes"):
+        await anext(blocks(endless()))
+    assert sent < 12_000

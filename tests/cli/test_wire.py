@@ -1,14 +1,17 @@
 """HTTP over the socket, byte by byte: whole answers, and every way an answer can fail."""
 
 import asyncio
+import os
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from imsync.cli import wire
 from imsync.cli.client import Daemon, understand
 from imsync.cli.remote import Remote
 from imsync.cli.wire import Answer, NoAnswer, Request, UnixSocket, Unreachable, encode, read_answer
@@ -72,6 +75,48 @@ async def test_what_is_not_http_is_refused(raw: bytes) -> None:
         await read(raw)
 
 
+ENDLESS = {
+    "a length": OK + b"Content-Length: 99999999999\r\n\r\n",
+    "chunks": OK + b"Transfer-Encoding: chunked\r\n\r\n",
+    "one chunk": OK + b"Transfer-Encoding: chunked\r\n\r\nffffffffff\r\n",
+    "no length": OK + b"\r\n",
+    "headers": OK,
+    "an error": b"HTTP/1.1 500 X\r\n\r\n",
+}
+MORE = {"chunks": b"10000\r\n" + b" " * 65_536 + b"\r\n", "headers": b""}
+
+
+@pytest.mark.parametrize("kind", list(ENDLESS))
+@pytest.mark.parametrize("remote", [False, True])
+async def test_an_answer_without_an_end_does_not_fill_memory(
+    folder: Path, kind: str, remote: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever listens there may be anybody."""
+    monkeypatch.setattr(wire, "LARGEST", 1024 * 1024)
+    sent = 0
+
+    async def endless(reader: StreamReader, writer: StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(ENDLESS[kind])
+        with suppress(ConnectionError):
+            while sent < 16 * 1024 * 1024:
+                more = MORE.get(kind, b" " * 65_536) or b"X%d: y\r\n" % sent
+                writer.write(more)
+                sent += len(more)
+                await writer.drain()
+        writer.close()
+
+    listening = asyncio.start_server(endless, "127.0.0.1", 0) if remote else None
+    server = await (listening or asyncio.start_unix_server(endless, str(folder / "s")))
+    async with server:
+        host, port = server.sockets[0].getsockname() if remote else ("", 0)
+        way = Remote(f"http://{host}:{port}") if remote else UnixSocket(str(folder / "s"))
+        with pytest.raises(NoAnswer):
+            await way.exchange(GET)
+    assert sent < 12 * 1024 * 1024, "what the system holds on the way is not ours"
+
+
 def test_a_request_says_how_long_it_is_and_that_it_is_the_only_one() -> None:
     raw = encode(Request("POST", "/x?a=b", {"From": "ada@example.com"}, "é".encode()))
     head, _, body = raw.partition(b"\r\n\r\n")
@@ -116,6 +161,28 @@ async def test_a_socket_that_a_dead_daemon_left(folder: Path) -> None:
 async def test_a_path_that_can_be_no_socket(path: str) -> None:
     with pytest.raises(Unreachable, match="cannot open /"):
         await UnixSocket(path).exchange(GET)
+
+
+async def test_a_folder_of_somebody_elses_is_told_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In /tmp they may have made it, or a link to another, before the daemon did."""
+    heard: list[bytes] = []
+
+    async def listen(reader: StreamReader, writer: StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK + b"Content-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    way = UnixSocket(str(folder / "s"), must_be_ours=True)
+    async with await asyncio.start_unix_server(listen, way.path):
+        assert (await way.exchange(GET)).status == 200
+        with monkeypatch.context() as patched:
+            theirs = os.stat_result((0o40777, 1, 1, 1, 4_243, 4_243, 0, 0, 0, 0))
+            patched.setattr("os.lstat", lambda _: theirs)
+            with pytest.raises(Unreachable, match=r"belongs to somebody else \(uid 4243\)"):
+                await way.exchange(GET)
+    assert len(heard) == 1
 
 
 async def test_a_daemon_that_hangs_up_half_way(folder: Path) -> None:

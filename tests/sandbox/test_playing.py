@@ -267,7 +267,7 @@ async def test_refusals_are_told_as_rest_tells_them(api: Api) -> None:
 
 
 async def test_another_site_cannot_act_in_a_browser_that_is_here(api: Api) -> None:
-    for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://["):
         for path in ("/_sandbox/repeat", f"/_sandbox/as/{api.user(1)}/incidents"):
             answer = await api.call("POST", path, api.draft(), Origin=origin)
             assert answer.status == 403

@@ -182,6 +182,7 @@ def test_a_second_daemon_is_kept_out_and_told_by_whom(path: Path) -> None:
     with lock.held(path):
         attempt = f"""
 import pathlib
+from imsync.errors import UserError
 from imsync.store import lock
 try:
     with lock.held(pathlib.Path({str(path)!r})):
@@ -280,6 +281,31 @@ def test_what_goes_wrong_around_us_has_a_remedy_and_a_bug_of_ours_has_none(
     told = remedy(caught.value)
     assert told.startswith(what)
     assert bool(told) == bool(what)
+
+
+def test_a_link_in_the_lock_files_place_costs_no_other_file(path: Path, tmp_path: Path) -> None:
+    """Who holds it is written into it: in a folder of others', over any file of ours."""
+    (tmp_path / "precious").write_text("precious")
+    path.with_name(f"{path.name}.lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(UserError, match=r"cannot use the lock file .*\.lock: "), lock.held(path):
+        pass
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+async def test_what_was_copied_here_is_its_owners_alone_again(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`cp` gives it the mode that anything gets, and what SQLite makes beside it has that too."""
+    await (await Database.open(path)).close()
+    path.chmod(0o644)
+    wal = path.with_name(f"{path.name}-wal")
+    wal.touch(mode=0o664)
+    db = await Database.open(path)
+    modes = {one.name: oct(one.stat().st_mode & 0o777) for one in path.parent.iterdir()}
+    await db.close()
+    assert {path.name, wal.name} <= set(modes)
+    assert set(modes.values()) == {"0o600"}
+    assert f"{path} was not its owner's alone (mode 0644), and is now" in caplog.text
 
 
 def test_what_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from imsync.errors import Clash, UserError
 from imsync.store import forgetting, integrations, sealed
 from imsync.store.database import Connection, Database
 from imsync.store.keys import BadKey, KeyFile, KeyVariable, Source
-from imsync.store.sealed import SecretsLocked
+from imsync.store.sealed import Rotated, SecretsLocked
 from imsync.store.sealing import Key, Keyed, Keyring
 
 NOW = Instant(1_000)
@@ -409,7 +409,12 @@ async def test_from_the_environment_it_is_rotated_by_a_start_with_the_new_one_fi
     assert await db.read(known) == READABLE
     await db.close()
     assert keys_in(path) == {old.id}
-    assert await opened(path, KeyVariable(f"{new.text},{old.text}")) == READABLE
+    told: list[Rotated] = []
+    both = KeyVariable(f"{new.text},{old.text}")
+    for _ in range(2):
+        await (await Database.open(path, both, rotated=lambda _, done: told.append(done))).close()
+    assert told == [Rotated(new.id, old.id, 4)], "once, for the audit trail"
+    assert await opened(path, both) == READABLE
     assert keys_in(path) == {new.id}
     assert await opened(path, KeyVariable(new.text)) == READABLE
 

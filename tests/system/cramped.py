@@ -7,6 +7,7 @@ from typing import Self
 from imsync import daemon
 from imsync.store.database import Connection, Database
 from imsync.store.keys import Source
+from imsync.store.sealed import Tell
 
 ROOM = int(sys.argv[1])
 
@@ -18,8 +19,10 @@ def cramp(conn: Connection) -> None:
 
 class Cramped(Database):
     @classmethod
-    async def open(cls, path: Path | str, source: Source | None = None) -> Self:
-        db = await super().open(path, source)
+    async def open(
+        cls, path: Path | str, source: Source | None = None, *, rotated: Tell | None = None
+    ) -> Self:
+        db = await super().open(path, source, rotated=rotated)
         await db.run(cramp)
         return db
 

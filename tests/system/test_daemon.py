@@ -191,6 +191,26 @@ def test_where_others_can_reach_it_listens_once_there_is_a_token(world: World) -
     assert world.im("incident", "list").returncode == 0
 
 
+def test_every_address_by_another_name_is_not_this_host_alone(world: World) -> None:
+    """`*` is this host's where a name is looked up, and everybody's where it is bound."""
+    for everywhere in ("*", "0", "[::]"):
+        status, said = world.refused(IMSYNC_LISTEN=f"{everywhere}:{free_port()}")
+        assert (status, "there is no token yet" in one_line(said)) == (1, True), everywhere
+
+
+@pytest.mark.parametrize("setting", ["IMSYNC_DATABASE", "IMSYNC_SOCKET"])
+def test_where_everybody_may_change_files_it_makes_none(world: World, setting: str) -> None:
+    """They could put a database or a socket of theirs in its place, but not where it is sticky."""
+    (world.folder / "open").mkdir()
+    (world.folder / "open").chmod(0o777)
+    status, said = world.refused(**{setting: str(world.folder / "open" / "im")})
+    assert (status, "its mode is 0777" in one_line(said)) == (1, True)
+    assert not list((world.folder / "open").iterdir())
+    (world.folder / "open").chmod(0o1777)
+    world.environment[setting] = str(world.folder / "open" / "im")
+    world.start()
+
+
 def test_a_group_may_use_the_socket_if_it_is_to(world: World) -> None:
     group = grp.getgrgid(os.getgid()).gr_name
     world.environment["IMSYNC_SOCKET_GROUP"] = group

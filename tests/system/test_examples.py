@@ -88,6 +88,7 @@ def test_what_im_backup_makes_can_be_put_back(world: World) -> None:
     world.kill()
     status, told, _ = world.ran("--restore", str(world.folder / "copy.db"))
     assert status == 0
+    who = f"uid:{os.getuid()}"
     first, second = told.splitlines()
     assert first == f"{database} is what {world.folder / 'copy.db'} was: 1 incident"
     assert list(database.parent.glob("im.db.2*Z")) == [Path(second.split()[-2])]
@@ -95,6 +96,10 @@ def test_what_im_backup_makes_can_be_put_back(world: World) -> None:
     assert [one["title"] for one in world.json("incident", "list")["items"]] == [
         "Before the backup"
     ]
+    (put_back,) = world.json("audit", "--action", "backup.restored")["items"]
+    assert (put_back["subject"], put_back["actor_id"], put_back["peer"]) == (
+        *(str(world.folder / "copy.db"), who, "file"),
+    )
     world.json("incident", "update", "INC-1", "--title", "After the restore")
     world.use_inner_sandbox()
     eventually(

@@ -201,6 +201,12 @@ def test_the_key_may_be_in_the_environment(world: World) -> None:
     assert not key_file(world).path.exists()
     world.environment["IMSYNC_KEY"] = f"{new.text},{old.text}"
     world.start()
+    (line,) = world.json("audit", "--action", "key.rotated")["items"]
+    assert (line["subject"], line["changes"][0]["old"]) == (new.id, old.id)
+    assert (line["actor_id"], line["peer"]) == (f"uid:{os.getuid()}", "file")
+    assert world.stop() == 0
+    world.start()
+    assert len(world.json("audit", "--action", "key.rotated")["items"]) == 1
     assert world.stop() == 0
     world.environment["IMSYNC_KEY"] = new.text
     status, said, _ = world.ran("--check")

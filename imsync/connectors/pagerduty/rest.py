@@ -211,9 +211,13 @@ class Rest:
         return Refused(message, hint=hint, status=status, number=number)
 
     def _safe(self, said: object) -> str:
-        """What was said, on one short line; without the token, should anyone have echoed it."""
+        """What was said, on one short line; without the token, should anyone have echoed it.
+
+        A header need not be text, and this has to be.
+        """
         _, key = credentials(self.token)
-        return " ".join(str(said).replace(key, "(the token)")[:10_000].split())[:500]
+        text = str(said).encode(errors="backslashreplace").decode()
+        return " ".join(text.replace(key, "(the token)")[:10_000].split())[:500]
 
 
 def base(url: str) -> URL:
