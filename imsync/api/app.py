@@ -95,6 +95,7 @@ from imsync.api.parameters import (
     EventQuery,
     ExplainQuery,
     IncidentQuery,
+    LinkQuery,
     Listing,
     OncallQuery,
 )
@@ -152,7 +153,7 @@ ROUTES: Final = (
            scope=_W, audits=Action.UNLINKED),
 
     post("/integrations", integrations.create, {201: Integration}, takes=NewIntegration,
-         fails=(Clash,), audits=Action.CREATED),
+         fails=(NotFound, Clash), audits=Action.CREATED),
     get("/integrations", integrations.page, Page[Integration], asks=Listing),
     get(_I, integrations.get, Integration),
     patch(_I, integrations.change, ChangedIntegration | Forecast, takes=IntegrationChanges,
@@ -160,7 +161,7 @@ ROUTES: Final = (
     delete(_I, integrations.delete, None, audits=Action.DELETED),
     post(f"{_I}/test", integrations.test, {200: TestResult}, scope=_W, unaudited=_ASKS),
     get(f"{_I}/sync-status", integrations.status, SyncStatus),
-    get(f"{_I}/links", integrations.page_of_links, Page[Link], asks=Listing),
+    get(f"{_I}/links", integrations.page_of_links, Page[Link], asks=LinkQuery),
     get(f"{_I}/plan", plans.show, Forecast),
     get(f"{_I}/drift", drift.show, Drift),
     post(f"{_I}/drift", drift.look, {202: Drift}, takes=DriftAnswer, optional=True,

@@ -38,6 +38,7 @@ Email = Annotated[str, Field(max_length=254)]
 # What the flows hold to, with better words than a pattern has; the document tells it too.
 _SAYS_SOMETHING: Final = {"pattern": r"\S"}
 _SLUG: Final = {"pattern": "^[a-z0-9][a-z0-9-]{0,62}$"}
+_ADDRESS: Final = {"pattern": r"^([^\s@]+@[^\s@]+)?$"}
 _URL: Final = {
     "pattern": r"^(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]+)?(/\S*)?$"
 }
@@ -65,6 +66,7 @@ FilledLine = Annotated[Line, Field(json_schema_extra=_SAYS_SOMETHING)]
 FilledText = Annotated[Text, Field(json_schema_extra=_SAYS_SOMETHING)]
 Slug = Annotated[Line, Field(json_schema_extra=_SLUG)]
 Url = Annotated[Line, Field(json_schema_extra=_URL)]
+Address = Annotated[Email, Field(json_schema_extra=_ADDRESS)]
 Secret = Annotated[SecretStr, Field(max_length=1_024, json_schema_extra=_SECRET)]
 
 
@@ -119,7 +121,7 @@ class _IntegrationSettings(_Body):
     sync_notes: StrictBool = True
     rate_limit: Whole = Field(default=900, ge=1, le=100_000)
     backoff_multiplier: StrictFloat = Field(default=2.0, ge=1, le=100)
-    from_email: Email | None = None
+    from_email: Address | None = None
     default_service: Line | None = None
     enabled: StrictBool = True
     import_open: Literal["all", "mapped", "none"] = "none"

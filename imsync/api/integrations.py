@@ -1,6 +1,6 @@
 """/integrations: configure them, test them, and see how they are doing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -15,14 +15,14 @@ from imsync.api.caller import CALLER, asking_of
 from imsync.api.context import Context, context_of
 from imsync.api.headers import actor_of
 from imsync.api.links import shape as shape_of_link
-from imsync.api.parameters import cursor_of, limit_of
+from imsync.api.parameters import LinkQuery, asked, cursor_of, limit_of
 from imsync.connectors.base import Check
-from imsync.engine import checkup, configure, installing
+from imsync.engine import checkup, configure, installing, services
 from imsync.engine.status import sync_status
 from imsync.errors import Clash, UserError
-from imsync.store import dead_letters, integrations, links
+from imsync.store import dead_letters, incidents, integrations, links
 from imsync.store.audit import SECRET, Change, Told
-from imsync.store.database import Connection
+from imsync.store.database import Connection, undone
 from imsync.store.integrations import Integration
 
 _MAY_BE_EMPTY = ("organization_id", "from_email", "default_service")
@@ -33,9 +33,9 @@ async def create(request: web.Request) -> web.Response:
     context, body = context_of(request), await read(request, NewIntegration)
     id_, settings, secret = context.new_id("int_"), _settings(body), _secret(body)
     now, by = context.now(), actor_of(request)
-    made = await audit.recorded(
-        request,
-        lambda conn: configure.create(
+
+    def work(conn: Connection) -> Integration:
+        return configure.create(
             conn,
             id_,
             settings,
@@ -43,8 +43,11 @@ async def create(request: web.Request) -> web.Response:
             webhook_secret=secret,
             now=now,
             by=by,
-        ),
-        lambda made: _told_made(made, has_secret=secret is not None),
+        )
+
+    await _check_service(context, settings, work)
+    made = await audit.recorded(
+        request, work, lambda made: _told_made(made, has_secret=secret is not None)
     )
     await context.fleet.refresh(made.id)
     return shapes.answer(await _shape(context, made), status=201)
@@ -63,6 +66,7 @@ async def change(request: web.Request) -> web.Response:
             must_stay(before, after)
         return after
 
+    await _check_service(context, settings, work)
     changed = await plans.change(request, name, work)
     if not changed.dry_run:
         await context.fleet.refresh(changed.result.id)
@@ -81,6 +85,21 @@ def must_stay(before: Integration, after: Integration) -> None:
             f"base_url {after.base_url!r} leads elsewhere, and the token was not given for there",
             hint="give credentials.token as well, or use `im` on the daemon's host",
         )
+
+
+async def _check_service(
+    context: Context, settings: dict[str, Any], work: Callable[[Connection], Integration]
+) -> None:
+    """Put the id of the default service that is named in its place.
+
+    The account that the integration would have by then is asked. Raises NotFound.
+    """
+    if (wanted := settings.get("default_service")) is None:
+        return
+    integration = await context.db.run(rehearsed, work)
+    if integration.token is not None:
+        account = context.fleet.assemble(integration).account
+        settings["default_service"] = await services.default(account, wanted)
 
 
 def _settings(body: NewIntegration | IntegrationChanges) -> dict[str, Any]:
@@ -197,10 +216,9 @@ async def status(request: web.Request) -> web.Response:
 
 async def page_of_links(request: web.Request) -> web.Response:
     """What each linked incident stands at, field by field, the newest link first."""
-    context, integration, limit = context_of(request), await _named(request), limit_of(request)
-    rows = await context.db.read(
-        links_of, integration.id, limit=limit + 1, before=cursor_of(request)
-    )
+    context, integration = context_of(request), await _named(request)
+    query, limit = asked(request, LinkQuery), limit_of(request)
+    rows = await context.db.read(links_of, integration.id, query, limit=limit + 1)
     return shapes.page(rows, lambda row: row, limit=limit, cursor=lambda row: row["id"])
 
 
@@ -226,10 +244,23 @@ async def _shape(context: Context, row: Integration) -> Shape:
 # Units of work.
 
 
-def links_of(
-    conn: Connection, integration_id: str, *, limit: int, before: int | None
-) -> list[Link]:
-    return [
-        shape_of_link(conn, row.id)
-        for row in links.page(conn, integration_id, limit=limit, before=before)
-    ]
+def rehearsed(conn: Connection, work: Callable[[Connection], Integration]) -> Integration:
+    """What the work would make of an integration; nothing of it is kept."""
+    with undone(conn):
+        return work(conn)
+
+
+def links_of(conn: Connection, integration_id: str, query: LinkQuery, *, limit: int) -> list[Link]:
+    """Raises NotFound."""
+    named = query.incident
+    rows = links.page(
+        conn,
+        integration_id,
+        limit=limit,
+        before=query.cursor,
+        incident_id=incidents.get(conn, incidents.number_of(named)).id if named else None,
+        external_id=query.external_id,
+        state=query.state,
+        field_state=query.field_state,
+    )
+    return [shape_of_link(conn, row.id) for row in rows]

@@ -107,6 +107,18 @@ class ConflictQuery(Listing):
     incident: str | None = Field(default=None, description="an incident's id")
 
 
+class LinkQuery(Listing):
+    fails = (NotFound,)
+    incident: Line | None = Field(default=None, description="an incident's id")
+    external_id: Line | None = Field(default=None, description="its id there")
+    state: list[Literal["creating", "linked", "gone"]] = Field(
+        default=[], description="any of these"
+    )
+    field_state: list[Literal["pending", "held", "blocked"]] = Field(
+        default=[], description="with a field that is any of these"
+    )
+
+
 class ExplainQuery(Query):
     fails = (NotFound, Clash)
     integration: IntegrationName | None = None

@@ -6,9 +6,9 @@ from typing import Any
 import asyncclick as click
 
 from imsync.cli.client import Daemon, Json
-from imsync.cli.options import NAME, command, limit
+from imsync.cli.options import NAME, Word, command, limit
 from imsync.cli.output import DONE, UNHEALTHY, Output, how_many
-from imsync.cli.table import Block, Table, ago, cell, facts, table
+from imsync.cli.table import Block, Facts, Table, ago, cell, facts, table
 from imsync.cli.working import working
 from imsync.harmless import harmless
 
@@ -46,15 +46,10 @@ async def sync_status(daemon: Daemon, /, integration: str) -> Output:
     """
     found = await daemon.get("integrations", integration, "sync-status")
     text: list[Block] = [
-        facts(
-            {**found, **_if_any(found), "rate_limit": limit_left(found.get("limit"))},
-            *("integration", "state", "sync_direction", "conflict_strategy", "links", "pending"),
-            *("oldest_pending_at", "conflicts", "blocked", "dead_letters", "drift_healed"),
-            *("taken_in", "left_out", "last_delivery_at", "last_sweep_at", "rate_limit"),
-        ),
+        counts(found, "integration", "state", "sync_direction", "conflict_strategy"),
         table(_things(found.get("fields")), "field", "owner", "observed"),
         lags(found.get("lag")),
-        "\n".join(harmless(f"problem: {problem}") for problem in found.get("problems") or []),
+        problems(found),
         verdict(found),
     ]
     return Output(found, text, status=DONE if is_healthy(found) else UNHEALTHY)
@@ -62,14 +57,26 @@ async def sync_status(daemon: Daemon, /, integration: str) -> Output:
 
 @command("links")
 @click.argument("integration", type=NAME)
+@click.option("--incident", type=NAME, help="Only that of this incident.")
+@click.option(
+    "--external", "external_id", type=NAME, metavar="ID", help="Only that of this one there."
+)
+@click.option("--state", type=Word("creating", "linked", "gone"), help="Only those.")
+@click.option(
+    "--field-state",
+    type=Word("pending", "held", "blocked"),
+    help="Only with a field that is on its way, waits for a person, or cannot cross.",
+)
 @limit
-async def links(daemon: Daemon, /, integration: str, limit: int) -> Output:
+async def links(daemon: Daemon, /, integration: str, limit: int, **filters: str | None) -> Output:
     """List which incident is which, and what of it is not in step.
 
     \b
     im integration links prod-pd
+    im integration links prod-pd --field-state blocked
+    im integration links prod-pd --external Q1ABCDEFGH
     """
-    found = await daemon.items("integrations", integration, "links", limit=limit)
+    found = await daemon.items("integrations", integration, "links", limit=limit, **filters)
     rows = [
         [
             cell(link.get("incident")),
@@ -85,6 +92,21 @@ async def links(daemon: Daemon, /, integration: str, limit: int) -> Output:
         [Table(["incident", "external id", "state", "confirmed", "not in step"], rows)],
         note=how_many(found, "links"),
     )
+
+
+def counts(found: Json, *before: str) -> Facts:
+    """How much is linked, on its way and not well, and what was heard when; after `before`."""
+    return facts(
+        {**found, **_if_any(found), "rate_limit": limit_left(found.get("limit"))},
+        *before,
+        *("links", "pending", "oldest_pending_at", "conflicts", "blocked", "dead_letters"),
+        *("drift_healed", "taken_in", "left_out", "last_delivery_at", "last_sweep_at"),
+        "rate_limit",
+    )
+
+
+def problems(found: Json) -> str:
+    return "\n".join(harmless(f"problem: {one}") for one in found.get("problems") or [])
 
 
 def _if_any(found: Json) -> Json:
@@ -138,18 +160,24 @@ def took_ms(milliseconds: Any) -> str:
 
 
 def apart(fields: Any) -> str:
-    """The fields of a link that are not in step, and why those are not that cannot cross."""
+    """The fields of a link that are not in step, and why those are not that cannot cross.
+
+    Where all of them stand alike, as before it is created, that is said once.
+    """
     if not isinstance(fields, Mapping):
         return cell(None)
-    return cell(
-        ", ".join(
-            f"{name} ({state}: {field.get('because')})"
-            if state == "blocked" and field.get("because")
-            else f"{name} ({state})"
-            for name, field in fields.items()
-            if isinstance(field, Mapping) and (state := field.get("state")) not in (None, "in_sync")
-        )
-    )
+    told = {name: _stands(field) for name, field in fields.items() if isinstance(field, Mapping)}
+    if len(told) > 1 and len(set(told.values())) == 1:
+        told = {"all": next(iter(told.values()))}
+    return cell(", ".join(f"{name} ({said})" for name, said in told.items() if said))
+
+
+def _stands(field: Mapping[str, Any]) -> str:
+    """How a field stands that is not in step; nothing if it is."""
+    state, because = field.get("state"), field.get("because")
+    if state in (None, "in_sync"):
+        return ""
+    return f"{state}: {because}" if state == "blocked" and because else str(state)
 
 
 def _things(values: Any) -> list[Mapping[str, Any]]:

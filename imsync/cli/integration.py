@@ -26,7 +26,7 @@ from imsync.cli.output import REFUSED, Output, how_many
 from imsync.cli.plan import asked, changed, rehearsable
 from imsync.cli.secret import choose_secret
 from imsync.cli.table import cell, facts, table
-from imsync.cli.working import working
+from imsync.cli.working import ASKING, working
 from imsync.errors import NotFound
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -56,7 +56,9 @@ CLEARABLE = ("webhook_secret", "from_email", "default_service")
 @click.option("--rate-limit", type=Whole(min=1), metavar="N", help="Calls a minute.")
 @click.option("--backoff-multiplier", type=Factor(min=1), metavar="X")
 @click.option("--from-email", metavar="EMAIL", help="Who acts there when nobody known does.")
-@click.option("--default-service", metavar="ID", help="Where our incidents are created.")
+@click.option(
+    "--default-service", metavar="ID", help="Where our incidents are created; or its name."
+)
 @click.option("--enabled", type=bool, metavar="true|false")
 @click.option(
     "--import", "import_open", type=SCOPE, help="Take in what is open there already, and wait."
@@ -98,20 +100,25 @@ async def configure(
             raise click.UsageError("A new integration changes nothing yet: there is no plan of it.")
         if "name" not in body:
             raise click.UsageError("Which one? Name the INTEGRATION, or create one with --name.")
-        return await imported(
-            daemon, describe(await daemon.post("integrations", body=as_new(body)))
-        )
+        return await created(daemon, as_new(body))
     if not body:
         raise click.UsageError("Nothing to change: give at least one option.")
     try:
-        found = await daemon.patch("integrations", integration, body=body, query=query)
+        async with working(ASKING):
+            found = await daemon.patch("integrations", integration, body=body, query=query)
     except NotFound:
         new = as_new(body, called=integration)
         if "name" not in body or integration not in (new["name"], new.get("slug")):
             raise
-        return await imported(daemon, describe(await daemon.post("integrations", body=new)))
+        return await created(daemon, new)
     output = changed(found, describe)
     return output if dry_run or "import_open" not in body else await imported(daemon, output)
+
+
+async def created(daemon: Daemon, body: Json) -> Output:
+    async with working(ASKING):
+        made = await daemon.post("integrations", body=body)
+    return await imported(daemon, describe(made))
 
 
 async def imported(daemon: Daemon, output: Output) -> Output:
@@ -180,10 +187,10 @@ async def delete(daemon: Daemon, /, integration: str, yes: bool) -> Output:
     \b
     im integration delete prod-pd
     """
+    gone = await daemon.get("integrations", integration)
     question = f"Delete the integration {integration!r}, its links and what it still owes?"
     if not agreed(question, yes=yes):
         return Output({"deleted": False}, [], note="nothing deleted", status=REFUSED)
-    gone = await daemon.get("integrations", integration)
     async with working(f"deleting {integration}"):
         await daemon.delete("integrations", str(gone.get("id") or integration))
     return Output(

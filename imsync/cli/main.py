@@ -27,6 +27,7 @@ from imsync.cli import (
     link,
     maps,
     oncall,
+    overview,
     plan,
     rules,
     services,
@@ -74,6 +75,7 @@ im = group(
             [
                 integration.configure,
                 integration.list_integrations,
+                overview.show,
                 integration.get,
                 integration.delete,
                 health.test,

@@ -22,7 +22,7 @@ async def list_maps(daemon: Daemon, /, integration: str) -> Output:
     im integration map list prod-pd
     """
     found = await daemon.get("integrations", integration, "maps")
-    return Output(found, [block for one in found["items"] for block in _shown(one)])
+    return Output(found, [block for one in found["items"] for block in shown(one)])
 
 
 @command("set")
@@ -46,8 +46,8 @@ async def set_map(
     not named now are dropped. `priority off` leaves priorities alone.
 
     \b
-    im integration map set prod-pd urgency SEV-3=high high=SEV-3
-    im integration map set prod-pd priority SEV-1=Critical SEV-2=Major Minor=SEV-3
+    im integration map set prod-pd urgency SEV-3=high low=SEV-4
+    im integration map set prod-pd priority SEV-1=Critical SEV-2=Major SEV-3=Minor SEV-4=Minor
     im integration map set prod-pd priority off
     """
     body = parsed(map, pairs)
@@ -94,10 +94,10 @@ def parsed(name: str, pairs: tuple[str, ...]) -> Json:
 
 
 def describe(found: Json) -> Output:
-    return Output(found, _shown(found))
+    return Output(found, shown(found))
 
 
-def _shown(found: Json) -> list[Block]:
+def shown(found: Json) -> list[Block]:
     name = f"{cell(found.get('map'))}{'' if found.get('default') else ' (set)'}"
     rows = [
         [cell(ours), "is written as", cell(there)]

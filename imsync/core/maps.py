@@ -47,7 +47,7 @@ class Same:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of at most `limit` characters there; anything here."""
+    """One line of at most `limit` characters there; anything here that is not blank."""
 
     limit: int
 
@@ -55,6 +55,8 @@ class Line:
         return " ".join((value or "").split())[: self.limit].rstrip()
 
     def decode(self, value: Value, *, given: Value) -> Value:
+        if not value or value.isspace():
+            raise NoTranslation("it is blank there, and something has to stand here")
         return given if self.encode(given) == value else value
 
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from imsync.core.fields import Base, Edit, Seen, Side
-from imsync.core.maps import ValueMap
+from imsync.core.maps import NotLookedUp, NoTranslation, ValueMap
 
 
 class Strategy(StrEnum):
@@ -102,7 +102,8 @@ def decide(base: Base, platform: Edit, external: Seen, map_: ValueMap, terms: Te
     proves nothing about after it: nothing is owed then, and the base stays.
 
     Strict rules and the direction have their say in `_lone` and `both`.
-    Raises NoTranslation when a value has no counterpart on the other side.
+    Raises NoTranslation when a value has no counterpart on the other side, but where it is only to
+    be written over: nobody has to read what loses.
     """
     here = edited(base, platform)
     there = external.value != base.external
@@ -111,15 +112,21 @@ def decide(base: Base, platform: Edit, external: Seen, map_: ValueMap, terms: Te
     lone = _lone(Side.PLATFORM, terms) if here and not there else None
     if lone and lone.verdict is Verdict.PUSH and map_.encode(platform.value) != external.value:
         return lone
-    if map_.decode(external.value, given=platform.value) == platform.value:
+    unread: NoTranslation | None = None
+    try:
+        alike = map_.decode(external.value, given=platform.value) == platform.value
+    except NotLookedUp:
+        raise
+    except NoTranslation as error:
+        alike, unread = False, error
+    if alike:
         if external.as_of <= platform.at:
             return Decision(Verdict.KEEP, "both said the same, but not yet since the last edit")
         return Decision(Verdict.SETTLE, "both sides say the same")
-    if lone:
-        return lone
-    if not here:
-        return _lone(Side.EXTERNAL, terms)
-    return both(platform, external, terms)
+    decision = lone or (both(platform, external, terms) if here else _lone(Side.EXTERNAL, terms))
+    if unread is not None and decision.verdict in (Verdict.ADOPT, Verdict.KEEP):
+        raise unread
+    return decision
 
 
 def edited(base: Base, platform: Edit) -> bool:

@@ -24,7 +24,15 @@ from imsync.core.schedule import RetryPolicy
 from imsync.engine import acting
 from imsync.engine.carry_out import maps_of
 from imsync.engine.limiter import Limiter
-from imsync.errors import ExternalError, Gone, NoSuchUser, Unauthorized, Unavailable, Unknown
+from imsync.errors import (
+    ExternalError,
+    Gone,
+    NoSuchUser,
+    Refused,
+    Unauthorized,
+    Unavailable,
+    Unknown,
+)
 from imsync.store import directory, inbox, integrations
 from imsync.store.database import Connection, Database
 from imsync.store.integrations import Integration
@@ -171,10 +179,15 @@ class Account:
     async def look_up(self, needs: Iterable[Need]) -> None:
         """Look names up and keep what was found, also that there was nothing.
 
-        Raises ExternalError when the other side cannot say.
+        Who may not be asked about is as good as not there: that field stands still, and nothing
+        else does. Raises ExternalError when the other side cannot say.
         """
         for need in needs:
-            entries = await self.ask(partial(self._look_up, need))
+            try:
+                entries = await self.ask(partial(self._look_up, need))
+            except Refused as error:
+                log.warning("%s: cannot look up: %s", self.integration.slug, error)
+                entries = [_unknown(need)]
             await self.db.run(keep, self.id, entries, now=self.now())
 
     async def _look_up(self, need: Need) -> Sequence[Entry]:
@@ -184,13 +197,21 @@ class Account:
         try:
             return [await self.connector.look_up_id(need.kind, need.id)]
         except Gone:
-            # Someone who has left the account is known by id alone.
-            return [Entry(need.kind, need.id, need.id)]
+            return [_unknown(need)]  # someone who has left the account
 
-    async def get_ready(self) -> None:
-        """Learn what no value can be read or written without. Raises ExternalError."""
-        if not self.loaded:
+    async def get_ready(self, *, again: bool = False) -> None:
+        """Learn what no value can be read or written without. Raises ExternalError.
+
+        `again`: although it was learnt before.
+        """
+        if self.loaded and not again:
+            return
+        try:
             await self.load_priorities()
+        except Refused as error:
+            # Not for this key: as where there are none. `im integration test` says so.
+            log.warning("%s: cannot list priorities: %s", self.integration.slug, error)
+            self.loaded = True
 
     async def priorities_changed(self) -> bool:
         """Whether the account has others by now than we knew; nobody tells of that."""
@@ -209,6 +230,11 @@ class Account:
         self.loaded = True
         self.priorities.clear()
         self.priorities.update({entry.name: entry.id for entry in entries if entry.id})
+
+
+def _unknown(need: Need) -> Entry:
+    """A name that nobody has there, or an id that is known by itself alone."""
+    return Entry(need.kind, need.name or need.id or "", need.id)
 
 
 # Units of work.

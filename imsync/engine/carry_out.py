@@ -16,6 +16,7 @@ from imsync.core.plan import Blocked, Standing, plan
 from imsync.core.schedule import handicap
 from imsync.store import (
     conflicts,
+    dead_letters,
     directory,
     incidents,
     integrations,
@@ -43,6 +44,7 @@ class View:
     held: dict[Field, Pending]
     terms: dict[Field, Terms]
     maps: dict[Field, ValueMap]
+    uncreated: str | None  # why it is not there, and nothing is under way to create it
 
 
 def maps_of(conn: Connection, integration: Integration) -> dict[Field, ValueMap]:
@@ -76,7 +78,15 @@ def view(conn: Connection, link_id: int) -> View:
         held,
         terms_of(conn, integration, incident.id),
         maps_of(conn, integration),
+        _uncreated(conn, link),
     )
+
+
+def _uncreated(conn: Connection, link: Link) -> str | None:
+    if link.state != "creating" or outbox.CREATE in outbox.owed(conn, link.id):
+        return None
+    letter = dead_letters.of_creation(conn, link.id)
+    return letter.message if letter else "it is not there, and nothing is under way to create it"
 
 
 def terms_of(conn: Connection, integration: Integration, incident_id: int) -> dict[Field, Terms]:

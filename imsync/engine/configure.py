@@ -18,6 +18,7 @@ from imsync.store.integrations import Integration
 
 _SHORT = {"production": "prod", "staging": "staging", "development": "dev"}
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 DEFAULTS: Mapping[str, object] = {
@@ -129,6 +130,10 @@ def _check(settings: Mapping[str, Any]) -> None:
         )
     if url is not None:
         _check_url(url)
+    if (email := settings.get("from_email")) and not _EMAIL.fullmatch(email):
+        raise UserError(
+            f"from_email {email!r} is not an e-mail address", hint="that of a user of the account"
+        )
 
 
 def _check_url(url: str) -> None:

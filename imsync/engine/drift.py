@@ -168,7 +168,7 @@ class Drift:
         Raises _Unfinished when a sweep would change very much: nothing was decided then.
         """
         account, sweep, accepted = self.account, self._current, self.accepted
-        await (account.load_priorities() if whole else account.get_ready())
+        await account.get_ready(again=whole)
         read_to = account.now()
         told = await self.read_log()
         listed = whole or len(told.incidents) > _SINGLY

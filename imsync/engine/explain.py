@@ -155,6 +155,8 @@ def state_of(current: View, state: FieldState, owed: Container[str]) -> tuple[st
         return "blocked", state.blocked
     if standing.held:
         return "held", state.because
+    if current.uncreated is not None:
+        return "blocked", current.uncreated
     if state.field in owed or current.link.state == "creating":
         return "pending", state.because
     if state.seen is not None:

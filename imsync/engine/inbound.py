@@ -27,7 +27,7 @@ from imsync.store import (
     integrations,
     links,
 )
-from imsync.store.database import Connection, DatabaseError
+from imsync.store.database import Connection, DatabaseError, Illegal
 from imsync.store.inbox import Delivery
 from imsync.store.integrations import Integration
 from imsync.store.links import Link
@@ -65,8 +65,6 @@ class Inbound:
             return False
         try:
             await self.apply(delivery)
-        except DatabaseError:
-            raise
         except Unusable as error:
             await self.bury(delivery, code="unusable_delivery", message=str(error))
         except Refused as error:
@@ -74,6 +72,8 @@ class Inbound:
         except ExternalError as error:
             await self.try_later(delivery, error)
         except Exception as error:
+            if isinstance(error, DatabaseError) and not isinstance(error, Illegal):
+                raise
             # One poisoned delivery stops only itself: it is kept for whoever mends the bug.
             log.exception("delivery %d: a bug in applying it", delivery.id)
             await self.bury(delivery, code="bug", message=f"{type(error).__name__}: {error}")

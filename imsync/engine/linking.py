@@ -251,12 +251,14 @@ def appeared(
         Field.SEVERITY: Edit(Severity.SEV3, at, by),
         Field.STATUS: Edit(Status.OPEN, at, by),
     }
+    unread = set[Field]()
     for field, value in snapshot.fields.items():
         try:
             read = maps[field].decode(value, given=None)
         except NoTranslation:
-            continue  # it is decided again below, and says why it stands still
-        if read is not None and read != "":
+            unread.add(field)  # it is decided again below, and says why it stands still
+            continue
+        if read is not None:
             values[field] = Edit(read, snapshot.set_at.get(field, snapshot.as_of), by)
     incident_id = incidents.create(
         conn,
@@ -284,9 +286,8 @@ def appeared(
     )
     observe(conn, link_id, snapshot, now=now)
     for field, edit in incidents.get(conn, incident_id).edits.items():
-        there = snapshot.fields.get(field, NEVER)
-        unread = field not in values and there is not None
-        links.set_base(conn, link_id, field, Base(edit.value, NEVER if unread else there, edit.at))
+        there = NEVER if field in unread else snapshot.fields.get(field, NEVER)
+        links.set_base(conn, link_id, field, Base(edit.value, there, edit.at))
     reconcile(conn, link_id, now=now)
     return link_id
 

@@ -1,6 +1,7 @@
 """What a person named over there, found by its name or its id; or what there is, to choose from."""
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from imsync.connectors.base import Entry, Kind
@@ -20,11 +21,21 @@ async def find(account: Account, kind: Kind, wanted: str) -> str:
 
     Raises NotFound, listing what there is, and ExternalError.
     """
+    found = await search(account, kind, wanted)
+    await account.db.run(accounts.keep, account.id, found, now=account.now())
+    return id_of(found)
+
+
+async def search(account: Account, kind: Kind, wanted: str) -> Sequence[Entry]:
+    """The same, and nothing is kept: for an account that may not be configured yet."""
     account.must_answer_soon()
     found = await account.ask(lambda: account.connector.look_up(kind, wanted))
     if all(entry.id is None for entry in found):
         found = [await by_id(account, kind, wanted)]
-    await account.db.run(accounts.keep, account.id, found, now=account.now())
+    return found
+
+
+def id_of(found: Sequence[Entry]) -> str:
     return next(entry.id for entry in found if entry.id is not None)
 
 

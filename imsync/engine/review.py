@@ -39,7 +39,12 @@ def resolve(
     conflicts.close(conn, current.link.id, field, winner=use, because=said, by=who, now=now)
     links.set_blocked(conn, current.link.id, field, None)
     if use is Side.EXTERNAL:
-        adopt(conn, view(conn, current.link.id), field, now=now)
+        try:
+            adopt(conn, view(conn, current.link.id), field, now=now)
+        except NoTranslation as error:
+            raise UserError(
+                f"{field} cannot be that: {error}", hint="nothing was changed"
+            ) from None
         _journal(conn, current, field, Verdict.ADOPT, said, now=now)
         return conflicts.get(conn, id_)
     # Theirs is known from here on, and ours is an edit of it.

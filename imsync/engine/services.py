@@ -4,6 +4,8 @@ Without any mapping everything comes in. With one, only the mapped services do, 
 default service; what fits none is left alone and counted.
 """
 
+import logging
+
 from imsync.connectors.base import Kind
 from imsync.core.fields import Instant
 from imsync.engine import lookup, opening
@@ -13,6 +15,8 @@ from imsync.store import services
 from imsync.store.database import Connection
 from imsync.store.integrations import Integration
 from imsync.store.services import Mapping
+
+log = logging.getLogger(__name__)
 
 
 async def find(account: Account, service: str) -> str:
@@ -28,6 +32,19 @@ async def find(account: Account, service: str) -> str:
         unchecked = "`--unchecked` keeps the mapping without asking whether there is such a service"
         error.hint = f"{error.hint}; {unchecked}" if error.hint else unchecked
         raise
+
+
+async def default(account: Account, service: str) -> str:
+    """The id of the service that is to be the default one, given its id or name.
+
+    Where the other side cannot be asked it is taken as it is: `im integration test` asks again.
+    Raises NotFound, listing what there is.
+    """
+    try:
+        return lookup.id_of(await lookup.search(account, Kind.SERVICE, service.strip()))
+    except ExternalError as error:
+        log.warning("%s: default_service is not checked: %s", account.integration.slug, error)
+        return service.strip()
 
 
 # Units of work.

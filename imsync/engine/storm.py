@@ -91,7 +91,7 @@ class Storm:
             await self.deliver(claims, listed, round_)
         except Unauthorized as error:
             await account.suspend(error)
-        except Unavailable as error:
+        except (Unavailable, Refused) as error:
             log.warning("%s: the storm stopped: %s", account.integration.slug, error)
             if not round_.held:
                 return False  # one link at a time will meet the same, and wait for its turn

@@ -30,6 +30,7 @@ class Account:
         self.luck, self._tails = (random.Random(rng.getrandbits(64)) for _ in range(2))
         self.switches = Switches()
         self.faults = Faults()
+        self.address = "https://api.pagerduty.com"  # where it is asked; its own once it listens
         self._now = now
         self._time_scale = time_scale
         self._latest = max((row.at for row in reversed(records.log)), default=0)

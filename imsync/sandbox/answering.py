@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import orjson
 from aiohttp import web
 
-from imsync.sandbox import refusals
+from imsync.sandbox import refusals, views
 from imsync.sandbox.account import Account
 from imsync.sandbox.asking import Ask
 from imsync.sandbox.refusals import PartlyDone, Refusal
@@ -37,6 +37,17 @@ def carry_out(account: Account, route: Route, read: Callable[[], Ask]) -> Answer
     except Exception:
         logger.exception("%s %s: a bug in the sandbox", route.method, route.path)
         return refused(refusals.internal(500))
+
+
+def encoded(account: Account, body: Json | None) -> bytes | None:
+    """The body as it leaves. Each `self` leads to where we were asked.
+
+    Clients follow it, and to PagerDuty's own address they would go with the token.
+    """
+    if body is None:
+        return None
+    here = f'"self":"{account.address}/'.encode()
+    return orjson.dumps(body).replace(f'"self":"{views.API}/'.encode(), here)
 
 
 def refused(refusal: Refusal) -> Answer:

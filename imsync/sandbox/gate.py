@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Final
 
-import orjson
 from aiohttp import web
 
 from imsync.sandbox import answering, faults, refusals
@@ -125,7 +124,7 @@ class Gate:
     def _respond(
         self, answer: Answer, headers: dict[str, str], *, cut: bool = False
     ) -> web.Response:
-        body = None if answer.body is None else orjson.dumps(answer.body)
+        body = answering.encoded(self._account, answer.body)
         if body and cut:
             body = body[: len(body) // 2]
         # The time that the sandbox goes by, which need not be that of the machine.

@@ -55,7 +55,7 @@ def routes(
             raw = await answering.read(request)
             answer = answering.carry_out(account, route, lambda: _ask(account, request, raw))
             ring()
-            return _json(answer.body, answer.status)
+            return _answer(answering.encoded(account, answer.body), answer.status)
 
         return handle
 
@@ -157,7 +157,10 @@ def _incident(account: Account, row: Incident) -> Json:
     }
 
 
-def _json(body: Json | None, status: int = 200) -> web.Response:
-    raw = None if body is None else orjson.dumps(body)
+def _json(body: Json) -> web.Response:
+    return _answer(orjson.dumps(body))
+
+
+def _answer(raw: bytes | None, status: int = 200) -> web.Response:
     kind = "application/json" if raw else None
     return web.Response(status=status, body=raw, content_type=kind, headers=_HEADERS)

@@ -149,6 +149,7 @@ class Sandbox:
         scheme = "https" if ssl_context else "http"
         shown = f"[{host}]" if ":" in host else host
         self._url = f"{scheme}://{shown}:{runner.addresses[0][1]}"
+        self._account.address = self._url
         return self._url
 
     async def run(self) -> None:

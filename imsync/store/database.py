@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 Connection: TypeAlias = sqlite3.Connection
 DatabaseError: TypeAlias = sqlite3.Error
+Illegal: TypeAlias = sqlite3.IntegrityError
+"""A unit of work wrote what the schema refuses: a bug of its own, and undone alone."""
 
 _YOURS = "let the file and its folder be the daemon's own, to write to"
 _ANOTHER = "put a good copy in its place: `imsyncd --restore FILE`"

@@ -107,6 +107,16 @@ def page(
     return [_dead_letter(row) for row in rows]
 
 
+def of_creation(conn: Connection, link_id: int) -> DeadLetter | None:
+    """The attempt to create the link's incident there, if that was given up on."""
+    row = conn.execute(
+        f"{_SELECT} WHERE d.link_id = ? AND d.direction = 'outbound' AND d.field IS NULL"
+        " ORDER BY d.id DESC LIMIT 1",
+        (link_id,),
+    ).fetchone()
+    return _dead_letter(row) if row else None
+
+
 def unreached(conn: Connection, integration_id: str, *, since: Instant) -> list[int]:
     """What was given up on since then only because nobody answered."""
     rows = conn.execute(

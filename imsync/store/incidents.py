@@ -50,7 +50,7 @@ def number_of(id_: str) -> int:
         return int(tail)
     digits = id_.strip(" #").upper().removeprefix("INC").strip(" -_#")
     meant = digits.isascii() and digits.isdigit() and len(digits) < 16
-    hint = f"did you mean {public_id(int(digits))}?" if meant else "they look like INC-1"
+    hint = f"did you mean {public_id(int(digits))}?" if meant else "they look like INC-1."
     raise NotFound(f"{id_!r} is not an incident id", hint=f"{hint} See `im incident list`")
 
 

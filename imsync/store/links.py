@@ -4,9 +4,10 @@ What a person has unlinked is no link any more. Its row is kept for its conflict
 journal, and is found by `get` and `is_unlinked` alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from sqlite3 import Row
+from typing import Final
 
 from imsync.core.fields import Base, Field, Instant, Seen
 from imsync.store.database import Connection
@@ -103,12 +104,45 @@ def between(conn: Connection, integration_id: str, incident_id: int) -> Link | N
     return _link(row) if row else None
 
 
-def page(conn: Connection, integration_id: str, *, limit: int, before: int | None) -> list[Link]:
-    """The newest links of an integration, older than link `before`."""
+FIELD_STATES: Final[Mapping[str, str]] = {
+    "pending": "EXISTS (SELECT 1 FROM outbox o WHERE o.link_id = l.id)",
+    "held": "EXISTS (SELECT 1 FROM conflicts c WHERE c.link_id = l.id AND c.status = 'pending')",
+    "blocked": "EXISTS (SELECT 1 FROM link_fields f WHERE f.link_id = l.id"
+    " AND f.blocked IS NOT NULL) OR (l.state = 'creating'"
+    " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.link_id = l.id AND o.what = 'create'))",
+}
+"""How a field of a link may stand that somebody looks for, and which links have one."""
+
+
+def page(
+    conn: Connection,
+    integration_id: str,
+    *,
+    limit: int,
+    before: int | None,
+    incident_id: int | None = None,
+    external_id: str | None = None,
+    state: Sequence[str] = (),
+    field_state: Sequence[str] = (),
+) -> list[Link]:
+    """The newest links of an integration, older than link `before`, that pass every filter given.
+
+    `field_state`: any of FIELD_STATES.
+    """
+    where = ["l.integration_id = ?", "l.id < ?", _LIVE]
+    values: list[object] = [integration_id, 2**62 if before is None else before]
+    for column, wanted in (("incident_id", incident_id), ("external_id", external_id)):
+        if wanted is not None:
+            where.append(f"l.{column} = ?")
+            values.append(wanted)
+    if state:
+        where.append(f"l.state IN ({', '.join('?' * len(state))})")
+        values += state
+    if field_state:
+        where.append(f"({' OR '.join(FIELD_STATES[one] for one in field_state)})")
     rows = conn.execute(
-        f"SELECT * FROM links WHERE integration_id = ? AND id < ? AND {_LIVE}"
-        " ORDER BY id DESC LIMIT ?",
-        (integration_id, 2**62 if before is None else before, limit),
+        f"SELECT l.* FROM links l WHERE {' AND '.join(where)} ORDER BY l.id DESC LIMIT ?",
+        (*values, limit),
     )
     return [_link(row) for row in rows]
 

@@ -1,5 +1,6 @@
 """A door to knock at: deliveries as PagerDuty sends them, to the webhook route of a town."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -75,8 +76,10 @@ def event(type_: str = "pagey.ping", data: object = None, **more: object) -> byt
     )
 
 
-async def acknowledged(town: Town, external_id: str, **more: object) -> bytes:
-    """The delivery that says so, an hour after whatever went before."""
+async def acknowledged(
+    town: Town, external_id: str, shown: Mapping[str, object] | None = None, **more: object
+) -> bytes:
+    """The delivery that says so, an hour after whatever went before; what is `shown` besides."""
     town.clock.at += 3_600_000
     incident = await town.there()
     data = {
@@ -90,5 +93,6 @@ async def acknowledged(town: Town, external_id: str, **more: object) -> bytes:
         "assignees": [],
         "priority": incident["priority"],
         "escalation_policy": incident["escalation_policy"],
+        **(shown or {}),
     }
     return event("incident.acknowledged", data, **more)

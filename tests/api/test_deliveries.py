@@ -7,6 +7,8 @@ import orjson
 import pytest
 
 from imsync.core.fields import Field
+from imsync.core.maps import Line
+from imsync.store import links, outbox
 from tests.town import Town
 
 from .door import SAMPLES, Door, acknowledged, event
@@ -30,7 +32,6 @@ UNUSABLE = {
     "a time that is none": event("incident.triggered", {"id": "Q1"}, occurred_at="yesterday"),
     "a note without its incident": event("incident.annotated", {"id": "N1", "content": "x"}),
     "a note without text": event("incident.annotated", {"id": "N1", "incident": {"id": "Q1"}}),
-    "half a surrogate": b'{"event": {"event_type": "\\ud800"}}',
 }
 
 
@@ -49,6 +50,54 @@ async def test_what_cannot_be_used_becomes_a_dead_letter_and_the_next_goes_on(
     assert (await town.here())[Field.STATUS] == "mitigated"
 
 
+async def test_what_the_schema_refuses_stops_only_itself(
+    town: Town, door: Door, linked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken for a database that had failed: the daemon ended, at each start again."""
+    with monkeypatch.context() as careless:
+        careless.setattr(Line, "decode", lambda line, value, *, given: value)
+        body = await acknowledged(town, linked, {"title": ""})
+        assert (await door.knock(body)).status == 202
+        await door.step()
+    assert (await door.knock(await acknowledged(town, linked, id="01NEXT"))).status == 202
+    await door.step()
+
+    (letter,) = await town.dead_letters()
+    assert letter.code == "bug"
+    assert "CHECK" in letter.message
+    assert (await town.here())[Field.STATUS] == "mitigated"
+
+
+@pytest.mark.parametrize("title", ["", "  \n"])
+async def test_a_blank_title_stands_still_and_the_rest_goes_on(
+    town: Town, door: Door, linked: str, title: str
+) -> None:
+    assert (await door.knock(await acknowledged(town, linked, {"title": title}))).status == 202
+    await door.step()
+    assert await town.dead_letters() == []
+    here = await town.here()
+    assert (here[Field.STATUS], here[Field.TITLE]) == ("mitigated", "Start")
+    assert "blank" in ((await town.field("title")).blocked or "")
+
+
+async def test_a_status_of_a_later_year_stands_still_until_somebody_here_sets_one(
+    town: Town, door: Door, linked: str
+) -> None:
+    """It stood still for good: what was resolved here went on paging there."""
+    body = await acknowledged(town, linked, {"status": "snoozed"})
+    assert (await door.knock(body)).status == 202
+    await door.step()
+    assert (await town.here())[Field.STATUS] == "open"
+    assert "snoozed" in ((await town.field("status")).blocked or "")
+
+    town.clock.at += 1_000
+    await town.edit(status="resolved")
+    assert (await town.field("status")).blocked is None
+    link = await town.db.read(links.to, "int_test", linked)
+    assert link is not None
+    assert await town.db.read(outbox.owed, link.id) == {Field.STATUS: "pending"}
+
+
 USABLE = {
     "a ping": event(),
     "a type that nobody knows": event("incident.from_the_future", {"x": 1}),
@@ -62,6 +111,7 @@ USABLE = {
     "a service": event("service.updated", {"id": "P1", "type": "service"}),
     "an id that is no text": event(id=5),
     "an id with a NUL": event(id="a\0b"),
+    "half a surrogate": b'{"event": {"event_type": "\\ud800"}}',
 }
 
 

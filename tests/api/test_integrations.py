@@ -222,6 +222,7 @@ async def test_a_patch_changes_only_what_is_given(api: Api) -> None:
             rate_limit=77,
             from_email="a@b.example",
             default_service="P1",
+            base_url="http://127.0.0.1:9",
             credentials={"token": "x", "webhook_secret": "y"},
         ),
     )
@@ -241,6 +242,57 @@ async def test_a_patch_changes_only_what_is_given(api: Api) -> None:
         assert moved == set(change)
         before = after
     assert after["state"] == "disabled"
+
+
+@pytest.mark.parametrize("email", ["bogus", "a b@c.example", "@c.example", "a@"])
+async def test_who_acts_is_an_address(api: Api, email: str) -> None:
+    """Without one that fits a header, each write was refused for want of one."""
+    answer = await api("POST", INTEGRATIONS, new(from_email=email))
+    assert repr(email) in answer.problem(400, "invalid_request")
+
+
+# The default service.
+
+
+async def test_the_default_service_is_one_that_is_there_by_id_or_name(town: Town) -> None:
+    """A wrong one was noticed when an incident was to be created: nobody was paged."""
+    api, services = asks(town), town.account["services"]
+    at = f"{INTEGRATIONS}/prod-pd"
+    wrong = await api("PATCH", at, {"default_service": "PNONE", "rate_limit": 7})
+    assert "PNONE" in wrong.problem(404, "not_found")
+    assert all(one["id"] in wrong.json["hint"] for one in services)
+    kept = await api.found(at)
+    assert (kept["default_service"], kept["rate_limit"]) == (town.account["default_service"], 900)
+    for given in (services[-1]["id"], services[-1]["name"].upper(), f" {services[-1]['id']} "):
+        assert (await api("PATCH", at, {"default_service": given})).status == 200
+        assert (await api.found(at))["default_service"] == services[-1]["id"]
+    dry = await api("PATCH", f"{at}?dry_run=true", {"default_service": "PNONE"})
+    dry.problem(404, "not_found")
+
+
+async def test_a_new_integration_is_asked_of_the_account_that_it_is_for(town: Town) -> None:
+    api, described = asks(town), town.account
+    terms = new(
+        "Second",
+        base_url=described["url"],
+        credentials={"token": described["token"]},
+        enabled=False,
+    )
+    wrong = await api("POST", INTEGRATIONS, {**terms, "default_service": "PNONE"})
+    assert "PNONE" in wrong.problem(404, "not_found")
+    assert [one["slug"] for one in (await api.found(INTEGRATIONS))["items"]] == ["prod-pd"]
+    made = await api.made(INTEGRATIONS, {**terms, "default_service": "Search"})
+    assert made["default_service"] in [one["id"] for one in described["services"]]
+
+
+async def test_where_nobody_can_be_asked_the_default_service_is_taken_as_it_is(town: Town) -> None:
+    api, at = asks(town), f"{INTEGRATIONS}/prod-pd"
+    town.sandbox.faults.api_error = 1.0
+    assert (await api("PATCH", at, {"default_service": "PLATER"})).status == 200
+    town.sandbox.faults.api_error = 0.0
+    assert (await api.found(at))["default_service"] == "PLATER"
+    wrong_token = {"default_service": "PNONE", "credentials": {"token": "wrong"}}
+    assert (await api("PATCH", at, wrong_token)).status == 200, "the token is what is wrong"
 
 
 async def test_a_deleted_integration_is_gone_and_its_incidents_stay(api: Api) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from imsync.core.fields import Field
+from imsync.core.merge import Strategy
 from imsync.store import integrations
 from tests.town import Town
 
@@ -140,3 +141,42 @@ async def test_a_link_says_what_is_pending_and_what_is_blocked(town: Town) -> No
     assigned = link["fields"]["assigned_to"]
     assert assigned["state"] == "blocked"
     assert "nobody@nowhere.example" in assigned["because"]
+
+
+async def test_links_are_found_by_what_somebody_knows_of_them(town: Town) -> None:
+    await town.configure(conflict_strategy=Strategy.MANUAL_REVIEW)
+    await town.declare("Blocked", assigned_to="nobody@nowhere.example")
+    await town.declare("Held")
+    await town.declare("In step")
+    await town.declare("Gone there")
+    await town.settle()
+    town.clock.at += 1_000
+    await town.edit(2, title="Held here")
+    await town.act(2, title="Held there")
+    await town.settle()
+    await town.forget_there(4)
+    await town.edit(4, title="Nobody hears of it")
+    await town.settle()
+    await town.edit(3, title="Not sent yet")
+    api, links = asks(town), f"{INTEGRATIONS}/prod-pd/links"
+
+    async def found(query: str) -> list[str]:
+        return [link["incident"] for link in (await api.found(f"{links}?{query}"))["items"]]
+
+    assert await found("incident=INC-2") == ["INC-2"]
+    assert await found(f"external_id={await town.external_id(1)}") == ["INC-1"]
+    assert await found("external_id=Q404") == []
+    assert await found("state=gone") == ["INC-4"]
+    assert await found("state=linked,gone&limit=2") == ["INC-4", "INC-3"]
+    assert await found("field_state=blocked") == ["INC-1"]
+    assert await found("field_state=held") == ["INC-2"]
+    assert await found("field_state=pending") == ["INC-3"]
+    assert await found("field_state=blocked,held") == ["INC-2", "INC-1"]
+    assert await found("incident=INC-1&field_state=held") == []
+    await town.configure(default_service=None)
+    await town.declare("Waits for a service")
+    assert await found("state=creating") == ["INC-5"]
+    assert await found("field_state=blocked") == ["INC-5", "INC-1"]
+    (await api("GET", f"{links}?incident=INC-9")).problem(404, "not_found")
+    (await api("GET", f"{links}?incident=9")).problem(404, "not_found")
+    (await api("GET", f"{links}?field_state=stuck")).problem(400, "invalid_request")

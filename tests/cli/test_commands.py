@@ -236,6 +236,65 @@ async def test_links_name_the_fields_that_are_not_in_step(
     )
 
 
+async def test_what_all_fields_of_a_link_share_is_said_once(
+    daemon: FakeDaemon, im: Im, capsys: Capture
+) -> None:
+    fields = {name: {"state": "blocked", "because": "no service"} for name in ("title", "status")}
+    daemon.answers_with("GET /integrations/prod-pd/links", {"items": [{"fields": fields}]})
+    assert await im("integration", "links", "prod-pd") == 0
+    out = capsys.readouterr().out
+    assert "all (blocked: no service)" in out
+    assert "title" not in out
+
+
+async def test_links_are_asked_for_as_the_options_say(daemon: FakeDaemon, im: Im) -> None:
+    daemon.answers_with("GET /integrations/prod-pd/links", {"items": []})
+    options = ("--incident=INC-1", "--external=Q1", "--state=gone", "--field-state=BLOCKED")
+    assert await im("integration", "links", "prod-pd", *options) == 0
+    (heard,) = daemon.heard
+    asked = {"incident": "INC-1", "external_id": "Q1", "state": "gone", "field_state": "blocked"}
+    assert {**heard.query, **asked} == heard.query
+    assert await im("integration", "links", "prod-pd", "--state=unlinked") == 2
+
+
+async def test_an_integration_is_shown_whole_and_its_secrets_as_present_or_absent(
+    daemon: FakeDaemon, im: Im, capsys: Capture
+) -> None:
+    prod = {"name": "Production PagerDuty", "slug": "prod-pd", "has_token": True}
+    rule = {"field": "title", "owner": "platform", "priority": 10, "strict": True}
+    own = {"map": "status", "default": True, "out": {"open": "triggered"}}
+    set_ = {"map": "urgency", "default": False, "out": {"SEV-3": "high"}, "in": {"low": "SEV-4"}}
+    fields = [{"field": "title", "owner": "platform", "observed": "poll"}]
+    health = {"integration": "prod-pd", "healthy": False, "links": 7, "fields": fields}
+    at = "GET /integrations/prod-pd"
+    daemon.answers_with(at, prod | {"sync_notes": True, "sync_escalations": False})
+    daemon.answers_with(f"{at}/sync-status", health | {"problems": ["no webhook"], "blocked": 2})
+    daemon.answers_with(f"{at}/field-ownership", {"items": [rule]})
+    mapping = {"id": "map_1", "pd_service": "P1", "service_name": "Search", "incident_type": "x"}
+    daemon.answers_with(f"{at}/service-mappings", {"items": [mapping]})
+    daemon.answers_with(f"{at}/maps", {"items": [own, set_]})
+    daemon.answers_with(f"{at}/webhook", {"state": "active", "subscription_id": "PHOOK"})
+
+    assert await im("integration", "show", "prod-pd") == 0
+    out = re.sub(" +", " ", capsys.readouterr().out)
+    for told in (
+        *("token present", "webhook secret absent", "carries fields, notes"),
+        *("subscription active (PHOOK)", "title platform 10 yes poll", "map_1 P1 Search x"),
+        *("SEV-3 is written as high", "low reads as SEV-4", "own map holds for: status"),
+        *("links 7", "blocked 2", "problem: no webhook", "prod-pd is not healthy"),
+    ):
+        assert told in out
+    assert "triggered" not in out
+
+    assert await im("integration", "show", "prod-pd", "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["integration"]["has_token"] is True
+    assert (found["sync_status"]["links"], found["webhook"]["state"]) == (7, "active")
+    assert found["field_ownership"] == [rule]
+    assert found["service_mappings"] == [mapping]
+    assert found["maps"] == [own, set_]
+
+
 async def test_status_shows_the_sandbox_when_there_is_one(
     daemon: FakeDaemon, im: Im, capsys: Capture
 ) -> None:

@@ -11,7 +11,10 @@ from pathlib import Path
 import asyncclick as click
 import pytest
 
+from imsync.cli import maps
 from imsync.cli.main import im
+from imsync.connectors.pagerduty.mapping import broken
+from imsync.core.maps import Custom, Pairs
 from tests.docs import leaves
 
 from .conftest import FakeDaemon
@@ -49,6 +52,16 @@ def test_every_option_of_its_own_says_what_it_takes_or_does(path: tuple[str, ...
         if isinstance(param, click.Option):
             told = param.help or param.metavar or isinstance(param.type, click.Choice)
             assert told or param.name in ("name", "title", "description", "integration", "incident")
+
+
+def test_the_maps_of_the_help_come_out_even() -> None:
+    """One was refused as soon as somebody typed it."""
+    tried = [shlex.split(line) for line in examples(COMMANDS["integration", "map", "set"])]
+    for _, _, _, _, _, name, *pairs in tried:
+        body = maps.parsed(name, tuple(pairs))
+        custom = Custom({name: Pairs(body["out"], body["in"])})
+        assert broken(custom, ["Critical", "Major", "Minor"]) is None, pairs
+    assert len(tried) == 3
 
 
 async def test_every_example_is_taken_and_none_loads_anything_slow(

@@ -167,20 +167,29 @@ async def test_deleting_asks_and_goes_on_when_told(
 async def test_deleting_does_nothing_unless_told(
     daemon: FakeDaemon, im: Im, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
+    daemon.answers_with("GET /integrations/prod-pd", PROD)
     with somebody_at_the_terminal(monkeypatch, types=f"{answer}\n"):
         assert await im("integration", "delete", "prod-pd") == 1
-    assert daemon.heard == []
+    assert daemon.asked() == ["GET /integrations/prod-pd"]
+
+
+async def test_nobody_is_asked_whether_to_delete_what_there_is_not(
+    daemon: FakeDaemon, im: Im, capsys: Capture
+) -> None:
+    daemon.refuses("GET /integrations/prdo-pd", 404, detail="there is no integration 'prdo-pd'")
+    assert await im("integration", "delete", "prdo-pd") == 4
+    assert "Delete" not in capsys.readouterr().err
 
 
 async def test_without_a_terminal_deleting_needs_yes(
     daemon: FakeDaemon, im: Im, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    daemon.answers_with("GET /integrations/prod-pd", PROD)
     assert await im("integration", "delete", "prod-pd") == 2
     assert "say --yes" in capsys.readouterr().err
-    assert daemon.heard == []
+    assert daemon.asked() == ["GET /integrations/prod-pd"]
 
-    daemon.answers_with("GET /integrations/prod-pd", PROD)
     daemon.answers_with("DELETE /integrations/int_1", None, status=204)
     assert await im("integration", "delete", "prod-pd", "--yes", "--format", "json") == 0
     assert json.loads(capsys.readouterr().out)["deleted"] is True

@@ -112,11 +112,15 @@ async def test_the_open_ones_are_listed_page_by_page(wire: Wire, pd: PagerDuty) 
     assert (query["date_range"], query["sort_by"]) == ("all", "created_at:asc")
 
 
-async def test_the_list_ends_at_the_wall(wire: Wire, pd: PagerDuty) -> None:
+async def test_the_list_ends_at_the_wall_and_says_so(
+    wire: Wire, pd: PagerDuty, caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(2):
         wire.answers("GET /incidents", {"incidents": [], "more": True})
     assert (await pd.list_open(WALL - 2 * PAGE)).next == WALL - PAGE
+    assert not caplog.text
     assert (await pd.list_open(WALL - PAGE)).next is None
+    assert "more than 10000 open incidents" in caplog.text
 
 
 async def test_one_bad_incident_does_not_hide_the_others(
@@ -126,6 +130,17 @@ async def test_one_bad_incident_does_not_hide_the_others(
     wire.answers("GET /incidents", page)
     assert [item.external_id for item in (await pd.list_open()).items] == ["Q2"]
     assert "status is a number" in caplog.text
+
+
+async def test_half_an_emoji_does_not_hide_the_others(wire: Wire, pd: PagerDuty) -> None:
+    """A title cut in the middle of one made nonsense of the page, and no sweep came to an end."""
+    page = orjson.dumps({"incidents": [incident(title="Down HERE"), incident(id="Q2")]})
+    for half in (b"\\ud83d", b"\xf0\x9f"):
+        wire.answers("GET /incidents", body=page.replace(b"HERE", half))
+        cut, whole = (await pd.list_open()).items
+        assert str(cut.fields[Field.TITLE]).startswith("Down ")
+        assert cut.fields[Field.TITLE].isprintable()  # type: ignore[union-attr]
+        assert whole.external_id == "Q2"
 
 
 async def created(wire: Wire, pd: PagerDuty, fields: dict[Field, Value], **rest: Any) -> Any:
@@ -449,6 +464,12 @@ async def test_a_subscription_that_was_deleted_is_gone(wire: Wire, pd: PagerDuty
     wire.answers("GET /webhook_subscriptions/PHOOK", status=404)
     with pytest.raises(Gone):
         await pd.subscription("PHOOK")
+
+
+async def test_a_subscription_of_another_kind_does_not_hide_ours(wire: Wire, pd: PagerDuty) -> None:
+    other = {**HOOK, "id": "POTHER", "delivery_method": {"type": "queue_delivery_method"}}
+    wire.answers("GET /webhook_subscriptions", {"webhook_subscriptions": [other, None, HOOK]})
+    assert [found.id for found in (await pd.subscriptions()).items] == [HOOK["id"]]
 
 
 async def test_subscriptions_are_listed_page_by_page(wire: Wire, pd: PagerDuty) -> None:

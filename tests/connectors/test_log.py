@@ -125,7 +125,17 @@ def test_times_are_on_our_clock() -> None:
     assert change.at == 1_790_000_000_000 - 1_500
 
 
-@pytest.mark.parametrize("answer", [{}, {"log_entries": [7]}, {"log_entries": [{"type": "x"}]}])
+@pytest.mark.parametrize("answer", [{}, {"log_entries": None}, {"log_entries": {}}])
 def test_a_log_that_is_none_is_said_to_be_none(answer: dict[str, Any]) -> None:
     with pytest.raises(Unusable):
         changes(answer, external_id="Q1", offset=0, priority_name=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [None, 7, {"type": "x"}, entry("resolve", created_at=None), entry("x", created_at="soon")],
+)
+def test_an_entry_that_makes_no_sense_does_not_hide_the_others(bad: Any) -> None:
+    """No poll of the account came to an end any more, for as long as the log showed it."""
+    read_ = read(entry("resolve", 2), bad, entry("acknowledge", 1))
+    assert [change.value for change in read_] == ["acknowledged", "resolved"]

@@ -86,7 +86,7 @@ def test_the_other_maps_keep_the_laws() -> None:
     assert broken_law(known[Field.SEVERITY], SEVERITIES) is None
     assert broken_law(known[Field.ASSIGNED_TO], users) is None
     assert broken_law(known[Field.ESCALATION_POLICY], policies) is None
-    assert broken_law(known[Field.TITLE], ["x", " x \n y ", "x" * 5_000, "", None]) is None
+    assert broken_law(known[Field.TITLE], ["x", " x \n y ", "x" * 5_000]) is None
     assert broken_law(known[Field.DESCRIPTION], ["x", " x \n y ", None]) is None
     assert set(known) == set(Field)
 

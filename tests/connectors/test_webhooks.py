@@ -263,6 +263,18 @@ def test_other_types_ask_for_no_more_than_they_can(type_: str, about: Any, sort:
     assert (timeless.sort, timeless.at) == (sort, 0)
 
 
+@pytest.mark.parametrize("half", [b"\\ud83d", b"\\udd25\\ud83d", b"\xf0\x9f", b"caf\xe9"])
+def test_half_an_emoji_costs_that_sign_and_no_more(half: bytes) -> None:
+    body = delivery("incident.acknowledged", data(title="Down HERE")).replace(b"HERE", half)
+    assert envelope(body).external_id == "Q1"
+    event = parse(body, offset=0)
+    assert event.snapshot is not None
+    title = event.snapshot.fields[Field.TITLE]
+    assert title is not None
+    assert title.startswith("Down ")
+    title.encode()  # as the database will
+
+
 @pytest.mark.parametrize(
     ("body", "wrong"),
     [

@@ -13,7 +13,8 @@ URGENCY = Choice(
     {"SEV-1": "high", "SEV-2": "high", "SEV-3": "low", "SEV-4": "low"},
     {"high": "SEV-2", "low": "SEV-3"},
 )
-titles = st.none() | st.text(max_size=40) | st.text(alphabet=" \n\ta\u00a0é\U0001f525", max_size=12)
+texts = st.text(max_size=40) | st.text(alphabet=" \n\ta\u00a0é\U0001f525", max_size=12)
+titles = texts.filter(str.strip)
 
 
 def test_a_choice_keeps_the_laws_over_all_it_knows() -> None:
@@ -25,12 +26,12 @@ def test_a_line_keeps_the_laws_whatever_is_written(values: list[Value], limit: i
     assert broken_law(Line(limit), values) is None
 
 
-@given(st.lists(titles, max_size=5))
+@given(st.lists(st.none() | texts, max_size=5))
 def test_the_same_keeps_the_laws(values: list[Value]) -> None:
     assert broken_law(Same(), values) is None
 
 
-@given(titles, st.integers(1, 8))
+@given(st.none() | texts, st.integers(1, 8))
 def test_a_line_is_one_line_no_longer_than_allowed(title: Value, limit: int) -> None:
     line = Line(limit).encode(title)
     assert line is not None
@@ -42,6 +43,13 @@ def test_a_line_is_one_line_no_longer_than_allowed(title: Value, limit: int) -> 
 def test_a_cut_title_does_not_come_back_cut() -> None:
     assert Line(5).decode("It is", given="It is on fire") == "It is on fire"
     assert Line(5).decode("It wa", given="It is on fire") == "It wa"
+
+
+@pytest.mark.parametrize("blank", [None, "", "  ", "\n\t\u00a0"])
+@pytest.mark.parametrize("here", [None, "It is on fire"])
+def test_a_blank_line_is_nothing_that_can_stand_here(blank: Value, here: Value) -> None:
+    with pytest.raises(NoTranslation, match="blank"):
+        Line(5).decode(blank, given=here)
 
 
 def test_a_lossy_value_says_nothing_against_the_one_that_is_there() -> None:

@@ -280,8 +280,25 @@ def test_a_lone_edit_may_replace_what_nobody_can_read() -> None:
     assert decision.verdict is Verdict.PUSH
 
 
-@pytest.mark.parametrize("base", [Base("a", "high", Instant(1)), Base()])
-def test_what_has_no_counterpart_is_not_guessed(base: Base) -> None:
-    unreadable = Seen("gone", Instant(1), LATER)
+UNREADABLE = Seen("gone", Instant(2), LATER)
+"""What PagerDuty shows, and nobody here knows a word for."""
+
+
+@pytest.mark.parametrize("at", [1, 3], ids=["only there", "there, and before it here"])
+def test_what_has_no_counterpart_is_not_guessed(at: int) -> None:
+    base = Base("a", "high", Instant(1))
+    terms = Terms(Rule(Side.EXTERNAL), Strategy.OWNERSHIP_PRIORITY)
     with pytest.raises(NoTranslation, match="gone"):
-        decide(base, Edit("a", Instant(1)), unreadable, LOSSY, Terms(Rule(Side.PLATFORM)))
+        decide(base, Edit("a", Instant(at)), UNREADABLE, LOSSY, terms)
+
+
+@pytest.mark.parametrize("base", [Base("a", "high", Instant(1)), Base()])
+def test_what_nobody_can_read_is_no_shield_against_what_wins(base: Base) -> None:
+    """Somebody resolved it here, and it went on paging there: in a status of a later year."""
+    later = Edit("c", Instant(3))
+    last = decide(base, later, UNREADABLE, LOSSY, Terms(Rule(Side.EXTERNAL)))
+    assert (last.verdict, last.loser) == (Verdict.PUSH, Side.EXTERNAL)
+    asked = Terms(Rule(Side.PLATFORM), Strategy.MANUAL_REVIEW)
+    assert decide(base, later, UNREADABLE, LOSSY, asked).verdict is Verdict.HOLD
+    fence = Terms(Rule(Side.PLATFORM, strict=True))
+    assert decide(base, Edit("a", Instant(1)), UNREADABLE, LOSSY, fence).verdict is Verdict.PUSH

@@ -1,10 +1,14 @@
 """Both sides edited at once: who wins, and where the loser is kept."""
 
+from dataclasses import replace
+
 import pytest
 
-from imsync.core.fields import Field, Side
+from imsync.core.fields import Field, Instant, Side
 from imsync.core.merge import Direction, Rule, Strategy
-from imsync.store import integrations
+from imsync.engine import carry_out, observe, review
+from imsync.errors import UserError
+from imsync.store import integrations, links
 from tests.town import Town, town_of
 
 
@@ -151,3 +155,32 @@ async def test_the_same_edit_on_both_sides_is_no_conflict(town: Town) -> None:
     await town.sweep()
     assert town.sandbox.writes == before + 1, "theirs alone"
     assert await town.conflicts() == []
+
+
+async def test_what_cannot_be_read_cannot_be_chosen_and_the_conflict_stays() -> None:
+    async with town_of() as town:
+        await town.connect(conflict_strategy=Strategy.MANUAL_REVIEW)
+        await town.declare("Start")
+        await town.settle()
+        await town.edit(title="Here")
+        link = await town.db.read(links.between, "int_test", 1)
+        assert link is not None
+        found = await town.crew.account.connector.fetch(await town.external_id())
+        later = Instant(town.clock() + 1_000)
+        blank = replace(found, fields={Field.TITLE: ""}, as_of=later, set_at={Field.TITLE: later})
+        await town.db.run(observe.observe, link.id, blank, now=later)
+        await town.db.run(carry_out.reconcile, link.id, now=later)
+        (conflict,) = await town.conflicts()
+        assert (conflict.status, conflict.external.value) == ("pending", "")
+
+        with pytest.raises(UserError, match="blank"):
+            await town.db.run(
+                review.resolve, conflict.id, use=Side.EXTERNAL, by="ann", now=town.clock()
+            )
+        (conflict,) = await town.conflicts()
+        assert conflict.status == "pending"
+        await town.db.run(
+            review.resolve, conflict.id, use=Side.PLATFORM, by="ann", now=town.clock()
+        )
+        await town.settle()
+        assert (await town.there())["title"] == "Here"

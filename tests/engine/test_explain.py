@@ -7,6 +7,7 @@ from imsync.core.merge import Rule
 from imsync.engine import explain, review
 from imsync.engine.explain import Explanation, Told
 from imsync.errors import NotFound
+from imsync.store import dead_letters as store
 from imsync.store import integrations
 from tests.town import Town
 
@@ -150,6 +151,31 @@ async def test_someone_pagerduty_does_not_know(town: Town) -> None:
     found = await why(town, Field.ASSIGNED_TO)
     assert found.state == "blocked"
     assert "Ours does not cross (PagerDuty knows no user 'eve@elsewhere.example')" in found.story[1]
+
+
+async def test_what_could_not_be_created_is_not_said_to_be_on_its_way(town: Town) -> None:
+    town.sandbox.switches.nobody_on_call = True
+    await town.declare("Nobody is paged")
+    assert (await why(town, Field.TITLE)).state == "pending"
+    await town.settle()
+    found = await why(town, Field.TITLE)
+    assert found.state == "blocked"
+    assert "(1015)" in found.because
+    assert "Ours does not cross (PagerDuty says 400" in found.story[1]
+    (letter,) = await town.dead_letters()
+    assert "on call" in letter.hint
+    await town.db.run(store.discard, letter.id, now=town.clock())
+    assert "nothing is under way" in (await why(town, Field.TITLE)).because
+
+
+async def test_what_waits_for_a_service_says_that_nothing_is_under_way(town: Town) -> None:
+    await town.configure(default_service=None)
+    await town.declare("Nowhere to go")
+    found = await why(town, Field.TITLE)
+    assert (found.state, found.because) == (
+        "blocked",
+        "it is not there, and nothing is under way to create it",
+    )
 
 
 async def test_sides_that_differ_because_of_the_direction(town: Town) -> None:

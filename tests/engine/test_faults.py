@@ -5,10 +5,12 @@ from typing import Any
 import orjson
 import pytest
 
+from imsync.connectors.base import Kind
 from imsync.core.fields import Field, Instant
 from imsync.core.schedule import LONGEST_WAIT
 from imsync.engine import explain, sweeping
-from imsync.errors import Unauthorized, Unknown
+from imsync.engine.account import keep_all
+from imsync.errors import Refused, Unauthorized, Unknown
 from imsync.store import inbox, writes
 from tests.town import Town
 
@@ -450,3 +452,37 @@ async def test_an_incident_of_another_database_is_never_taken_for_ours(town: Tow
     assert {one["title"] for one in await town.all_there()} == {"An older INC-1", "Ours"}
     assert (await town.there())["title"] == "Ours"
     assert await town.dead_letters() == []
+
+
+async def denied(*_: Any, **__: Any) -> Any:
+    raise Refused("PagerDuty says 403 Access Denied (2010)", status=403, number=2010)
+
+
+async def test_a_key_that_may_not_list_priorities_works_with_urgency_alone(town: Town) -> None:
+    """Whatever came in or was to go out ended as a dead letter."""
+    account = town.crew.account
+    await town.db.run(keep_all, "int_test", Kind.PRIORITY, [], now=town.clock())
+    account.priorities.clear()
+    account.loaded, account.connector.list_priorities = False, denied  # type: ignore[method-assign]
+    await town.declare("Ours", severity="SEV-3")
+    await town.trigger("Theirs")
+    await town.settle()
+    await town.sweep()
+    assert await town.titles() == ["Ours", "Theirs"]
+    there = await town.there(1)
+    assert (there["urgency"], there["priority"]) == ("low", None)
+    assert await town.dead_letters() == []
+
+
+async def test_a_key_that_may_not_look_for_people_stops_only_who_is_assigned(town: Town) -> None:
+    """Nobody was paged: the incident was not created, for nobody could say who was to have it."""
+    account = town.crew.account
+    account.connector.look_up = account.connector.look_up_id = denied  # type: ignore[method-assign]
+    await town.declare("Ours", by="ann@acme.example", assigned_to="ann@acme.example")
+    await town.settle()
+    assert (await town.there())["title"] == "Ours"
+    await town.edit(by="ann@acme.example", status="mitigated")
+    await town.settle()
+    assert (await town.there())["status"] == "acknowledged"
+    assert await town.dead_letters() == []
+    assert "ann@acme.example" in ((await town.field("assigned_to")).blocked or "")

@@ -1,8 +1,10 @@
 """Created there, once, whatever happens on the way: and what was edited on the way arrives."""
 
+from dataclasses import replace
+
 from imsync.core.fields import Field
 from imsync.core.schedule import LONGEST_WAIT
-from imsync.engine import dead_letters
+from imsync.engine import dead_letters, linking
 from imsync.errors import Unknown
 from tests.town import Json, Town
 
@@ -189,3 +191,19 @@ async def test_a_dead_letter_is_tried_again_only_after_a_look(town: Town) -> Non
     assert len(await town.all_there()) == 1
     assert await town.dead_letters() == []
     assert (await town.here())[Field.STATUS] == "resolved"
+
+
+async def test_what_cannot_be_read_of_what_appeared_says_why_it_stands_still(town: Town) -> None:
+    """Where a field has a value of its own to begin with, it was taken for agreed upon."""
+    there = await town.trigger()
+    found = await town.crew.account.connector.fetch(there)
+    fields = {Field.TITLE: "", Field.STATUS: "snoozed", Field.SEVERITY: "critical"}
+    found = replace(found, fields={**found.fields, **fields})
+    integration = await town.integration()
+    await town.db.run(linking.appeared, integration, found, by=None, now=town.clock())
+    here = await town.here()
+    assert [here[field] for field in fields] == ["(no title)", "open", "SEV-3"]
+    for field, value in fields.items():
+        state = await town.field(field)
+        assert state.blocked, field
+        assert value in state.blocked

@@ -2,10 +2,12 @@
 
 import pytest
 
+from imsync.connectors.base import Page
 from imsync.core.fields import Field
 from imsync.core.schedule import LONGEST_WAIT
 from imsync.engine import storm
 from imsync.engine.outbound import LEASE
+from imsync.errors import Refused
 from imsync.store import outbox
 from tests.town import Town
 
@@ -137,3 +139,16 @@ async def test_a_lease_that_nobody_came_back_with_runs_out(many: Town) -> None:
     many.clock.at += LEASE
     await many.sweep()
     assert (await many.there(1))["title"] == "Renamed"
+
+
+async def test_where_nothing_may_be_listed_each_goes_singly(many: Town) -> None:
+    """The refusal ended the loop, and with it the daemon."""
+
+    async def refused(start: int = 0) -> Page:
+        raise Refused("PagerDuty says 402 to GET /incidents", status=402)
+
+    many.crew.account.connector.list_open = refused  # type: ignore[method-assign]
+    await rename_all(many)
+    await many.settle(rounds=20 * COUNT)
+    assert await titles_there(many) == [f"Renamed {n:02}" for n in range(1, COUNT + 1)]
+    assert await many.dead_letters() == []

@@ -67,6 +67,25 @@ def client_of(sandbox: Sandbox, token: str, **more: Any) -> Client:
     return found
 
 
+async def test_what_it_showed_leads_back_to_the_sandbox(sandbox: Sandbox, client: Client) -> None:
+    """The client takes a resource for its address; PagerDuty's own would have got the token."""
+    service = {"id": sandbox.describe()["default_service"], "type": "service_reference"}
+
+    def work() -> None:
+        made = client.rpost("incidents", json={**TITLED, "service": service})
+        assert client.rget(made)["id"] == made["id"]
+        changed = client.rput(made, json={"type": "incident", "title": '"self":"https://a'})
+        assert changed["title"] == '"self":"https://a'
+        assert client.rget(changed["service"]["self"])["id"] == service["id"]
+        user = client.rget(made["assignments"][0]["assignee"]["self"])
+        assert client.rget(user)["id"] == user["id"]
+
+    await asyncio.to_thread(work)
+
+
+TITLED = {"type": "incident", "title": "Checkout is slow"}
+
+
 def named(client: Client, plural: str, what: str, *, attribute: str = "name") -> Json:
     found: Json | None = client.find(plural, what, attribute=attribute)
     assert found

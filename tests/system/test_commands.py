@@ -202,7 +202,13 @@ def integration(do: Person, world: World) -> None:
     assert (link["incident"], link["external_id"]) == ("INC-1", world.external_id())
     eventually(lambda: do("integration sync-status", "prod-pd")["pending"], 0, "what is owed")
     assert do("integration sync-status", "prod-pd")["healthy"] is True
-    for name in ("links", "sync-status", "get"):
+    shown = do("integration show", "prod-pd")
+    assert shown["integration"] == do("integration get", "prod-pd")
+    assert (shown["sync_status"]["links"], shown["webhook"]["state"]) == (1, "active")
+    found = ("--incident", "INC-1", "--external", link["external_id"], "--state", "linked")
+    assert do("integration links", "prod-pd", *found)["items"][0]["id"] == link["id"]
+    assert do("integration links", "prod-pd", "--field-state", "blocked")["items"] == []
+    for name in ("links", "sync-status", "get", "show"):
         assert do.reads(f"integration {name}", "prod-pd")
     webhook(do, world)
     on_call(do, world)

@@ -21,13 +21,20 @@ from imsync.connectors.base import (
     Snapshot,
     Subscription,
     Subscriptions,
-    Unusable,
 )
 from imsync.connectors.pagerduty import checks, log, subscriptions
 from imsync.connectors.pagerduty.incidents import snapshot
 from imsync.connectors.pagerduty.notes import note
 from imsync.connectors.pagerduty.oncall import on_call
-from imsync.connectors.pagerduty.reading import Object, dig, object_at, objects_at, text_at, written
+from imsync.connectors.pagerduty.reading import (
+    Object,
+    dig,
+    each_at,
+    object_at,
+    objects_at,
+    text_at,
+    written,
+)
 from imsync.connectors.pagerduty.requests import (
     segment,
     to_create,
@@ -106,7 +113,6 @@ class PagerDuty:
         """A hundred of the open incidents, those open longest first; 10,000 in all at most.
 
         Oldest first, so that what opens meanwhile moves nobody to a page already seen.
-        An incident that makes no sense is left out and logged: the others are not its hostages.
         """
         page = await self._rest.get(
             "/incidents",
@@ -119,8 +125,9 @@ class PagerDuty:
             ("offset", str(start)),
             _WITH_ASSIGNEES,
         )
-        more = page.next is not None and start + 2 * PAGE <= WALL
-        return replace(page, next=start + PAGE if more else None)
+        return replace(
+            page, next=_after(start, "open incidents") if page.next is not None else None
+        )
 
     async def create(self, draft: Draft, *, actor: str | None) -> Snapshot:
         request = to_create(draft, self._priority_id)
@@ -174,8 +181,8 @@ class PagerDuty:
 
         def read(answer: Object, _: Instant) -> LogPage:
             found = log.changes(answer, offset=self._offset(), priority_name=self._priority_name)
-            more = not log.page_is_whole(answer) and start + 2 * PAGE <= WALL
-            return LogPage(found, start + PAGE if more else None)
+            more = not log.page_is_whole(answer)
+            return LogPage(found, _after(start, "log entries") if more else None)
 
         return await self._rest.get(
             "/log_entries",
@@ -190,7 +197,7 @@ class PagerDuty:
     async def notes(self, external_id: str) -> Sequence[Note]:
         return await self._rest.get(
             f"/incidents/{segment(external_id)}/notes",
-            lambda answer, _: [note(found) for found in objects_at(answer, "notes")],
+            lambda answer, _: each_at(answer, "notes", note),
         )
 
     async def put_note(
@@ -245,7 +252,7 @@ class PagerDuty:
         plural, key = _WHERE[kind]
         return await self._rest.get(
             f"/{plural}",
-            lambda answer, _: [_entry(kind, item, key) for item in objects_at(answer, plural)],
+            lambda answer, _: each_at(answer, plural, lambda item: _entry(kind, item, key)),
             ("limit", str(PAGE)),
         )
 
@@ -253,9 +260,7 @@ class PagerDuty:
         """The account's priorities; none when it has none (404, 402)."""
 
         def read(answer: Object, _: Instant) -> Sequence[Entry]:
-            found = [
-                _entry(Kind.PRIORITY, item, "name") for item in objects_at(answer, "priorities")
-            ]
+            found = each_at(answer, "priorities", lambda item: _entry(Kind.PRIORITY, item, "name"))
             return [entry for entry in found if entry.name.strip("-")]  # unused ones are `---`
 
         try:
@@ -317,12 +322,10 @@ class PagerDuty:
         return snapshot(object_at(answer, "incident"), as_of=sent, offset=self._offset())
 
     def _page(self, answer: Object, sent: Instant) -> Page:
-        items = []
-        for found in objects_at(answer, "incidents"):
-            try:
-                items.append(snapshot(found, as_of=sent, offset=self._offset()))
-            except Unusable as error:
-                logger.warning("an incident in a list makes no sense: %s", error)
+        def read(found: Object) -> Snapshot:
+            return snapshot(found, as_of=sent, offset=self._offset())
+
+        items = each_at(answer, "incidents", read)
         return Page(items, next=0 if answer.get("more") is True else None)
 
 
@@ -332,6 +335,14 @@ _WHERE: Final = {
     Kind.SCHEDULE: ("schedules", "name"),
     Kind.SERVICE: ("services", "name"),
 }
+
+
+def _after(start: int, what: str) -> int | None:
+    """Where the next page begins; None where PagerDuty lists no further, though there is more."""
+    if start + 2 * PAGE <= WALL:
+        return start + PAGE
+    logger.warning("there are more than %d %s: PagerDuty lists no further", WALL, what)
+    return None
 
 
 def _entry(kind: Kind, found: Object, key: str) -> Entry:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from imsync.connectors.base import Change, Unusable
-from imsync.connectors.pagerduty.reading import Object, dig, moment_at, objects_at
+from imsync.connectors.pagerduty.reading import Object, dig, each_at, moment_at
 from imsync.core.fields import Field, Instant, Value
 
 _STATUSES: Final = {
@@ -42,8 +42,11 @@ def changes(
 
     Times are whole seconds there: a change was made within the second after its `at`.
     """
-    entries = objects_at(answer, "log_entries")
-    dated = [(moment_at(entry, "created_at", offset=offset), entry) for entry in entries]
+    dated = each_at(
+        answer,
+        "log_entries",
+        lambda entry: (moment_at(entry, "created_at", offset=offset), entry),
+    )
     if dated and dated[0][0] >= dated[-1][0]:
         dated.reverse()  # the log is kept newest first
     dated.sort(key=lambda item: item[0])

@@ -4,16 +4,21 @@ Everything here takes whatever came and raises nothing but Unusable, whose messa
 names the place.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import orjson
 
 from imsync.connectors.base import Unusable
 from imsync.core.fields import Instant
 
+T = TypeVar("T")
 Object: TypeAlias = Mapping[str, object]
+
+logger = logging.getLogger(__name__)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST: Final = 65_535
@@ -23,11 +28,19 @@ _KINDS: Final = {dict: "an object", list: "a list", str: "text", bool: "true or 
 
 
 def parsed(body: bytes) -> Object:
-    """The JSON object that these bytes are."""
+    """The JSON object that these bytes are.
+
+    Half an emoji is what a program leaves that cuts a title by its UTF-16. It is no text, and
+    here it is a question mark: a hundred incidents in a list are not the hostages of one.
+    """
     try:
         found: object = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Unusable(f"not JSON: {error}") from None
+        try:
+            text = json.dumps(json.loads(body.decode(errors="replace")), ensure_ascii=False)
+            found = orjson.loads(text.encode(errors="replace"))
+        except (ValueError, RecursionError):
+            raise Unusable(f"not JSON: {error}") from None
     return an_object(found, "the body")
 
 
@@ -52,6 +65,23 @@ def objects_at(of: Object, key: str) -> Sequence[Object]:
     if not isinstance(found, list):
         raise Unusable(f"{key} is {_kind(found)}, not a list")
     return [an_object(item, f"{key}[{at}]") for at, item in enumerate(found)]
+
+
+def each_at(of: Object, key: str, read: Callable[[Object], T]) -> list[T]:
+    """What each of the list that must be there reads as.
+
+    One that makes no sense is left out, and logged: the others are not its hostages.
+    """
+    found = of.get(key)
+    if not isinstance(found, list):
+        raise Unusable(f"{key} is {_kind(found)}, not a list")
+    understood = []
+    for at, item in enumerate(found):
+        try:
+            understood.append(read(an_object(item, key)))
+        except Unusable as error:
+            logger.warning("%s[%d] makes no sense: %s", key, at, error)
+    return understood
 
 
 def text_at(of: Object, key: str) -> str:

@@ -60,7 +60,11 @@ _DENIED_HERE: Final = (2010, 1018)  # Access Denied, Requester not authorized: t
 _CHANGED_MEANWHILE: Final = 1005
 _NO_FROM: Final = 2016  # also "the request took too long", which is no 400
 _FROM_IS_NOBODY: Final = 1008
-_NO_SERVICE: Final = 5002
+_HINTS: Final = {
+    5002: "set `default_service`, or the service mapping, to a service of this account",
+    1015: "put somebody on call there, or name an assignee or another policy; then retry it",
+}
+"""What would do, by PagerDuty's own error code."""
 _LIMITED_APART: Final = {
     ("POST", "/incidents"): Operation.CREATE,
     ("PUT", "/incidents"): Operation.WRITE_MANY,
@@ -206,9 +210,7 @@ class Rest:
         if status == 404:
             return Gone(message, status=status, number=number)
         hint = "its API key may not do that" if status == 403 else ""
-        if number == _NO_SERVICE:
-            hint = "set `default_service`, or the service mapping, to a service of this account"
-        return Refused(message, hint=hint, status=status, number=number)
+        return Refused(message, hint=_HINTS.get(number, hint), status=status, number=number)
 
     def _safe(self, said: object) -> str:
         """What was said, on one short line; without the token, should anyone have echoed it.

@@ -7,9 +7,9 @@ from imsync.connectors.base import Subscription, Subscriptions
 from imsync.connectors.pagerduty.reading import (
     Object,
     dig,
+    each_at,
     object_at,
     object_if_any,
-    objects_at,
     text_at,
 )
 from imsync.connectors.pagerduty.requests import segment
@@ -86,7 +86,7 @@ async def page(road: Rest, start: int) -> Subscriptions:
     """A hundred of the account's, whatever their scope."""
 
     def read(answer: Object, _: Instant) -> Subscriptions:
-        items = [subscription(found) for found in objects_at(answer, "webhook_subscriptions")]
+        items = each_at(answer, "webhook_subscriptions", subscription)
         return Subscriptions(items, start + _PAGE if answer.get("more") is True else None)
 
     return await road.get(_PATH, read, ("limit", str(_PAGE)), ("offset", str(start)))

@@ -7,8 +7,6 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
-import orjson
-
 from imsync.connectors.base import Envelope, Event, Note, Snapshot, Sort, Unusable
 from imsync.connectors.pagerduty.incidents import snapshot
 from imsync.connectors.pagerduty.reading import (
@@ -69,8 +67,8 @@ def proves(secrets: Sequence[str], signature: str | None, body: bytes) -> bool:
 def envelope(body: bytes) -> Envelope:
     """Which event this is, and of which incident, as far as it says. Never raises."""
     try:
-        event = orjson.loads(body)["event"]
-    except (orjson.JSONDecodeError, LookupError, TypeError):
+        event = object_at(parsed(body), "event")
+    except Unusable:
         return Envelope()
     return Envelope(
         event_id=dig(event, "id"),
