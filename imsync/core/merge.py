@@ -75,6 +75,11 @@ class Decision:
     loser: Side | None = None  # whose edit the verdict overrules: it is kept in a conflict record
     flaps: bool = False  # held only because it has gone to and fro (`flapping`)
 
+    @property
+    def carries(self) -> bool:
+        """Whether a value is to cross."""
+        return self.verdict in (Verdict.ADOPT, Verdict.PUSH)
+
 
 def decide(base: Base, platform: Edit, external: Seen, map_: ValueMap, terms: Terms) -> Decision:
     """Say what should happen to one field of one link.

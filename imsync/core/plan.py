@@ -48,23 +48,22 @@ def plan(
 def _one(standing: Standing, map_: ValueMap, terms: Terms) -> Decision | Blocked:
     try:
         decision = _decide(standing, map_, terms)
+        if standing.flaps and decision.carries:
+            return Decision(Verdict.HOLD, "it flapped: a person decides, or ten quiet minutes")
+        if standing.held and standing.seen and decision.carries and decision.loser is None:
+            # One of them is back at the base, but both had changed: a conflict until decided.
+            decision = both(standing.platform, standing.seen, terms)
         if decision.verdict is Verdict.PUSH:
             with suppress(NotLookedUp):  # whoever sends it asks first
                 map_.encode(standing.platform.value)
-    except NotLookedUp as error:
+    except NoTranslation as error:
         if standing.held and terms.strategy is Strategy.MANUAL_REVIEW:
             return Decision(Verdict.HOLD, "both sides had changed: a person decides")
+        if not isinstance(error, NotLookedUp):
+            return Blocked(str(error))
         if edited(standing.base, standing.platform) and terms.direction.lets(Side.PLATFORM):
             return Decision(Verdict.PUSH, str(error))
         return Decision(Verdict.KEEP, str(error))
-    except NoTranslation as error:
-        return Blocked(str(error))
-    carries = decision.verdict in (Verdict.ADOPT, Verdict.PUSH)
-    if standing.flaps and carries:
-        return Decision(Verdict.HOLD, "it flapped: a person decides, or ten quiet minutes")
-    if standing.held and standing.seen is not None and carries and decision.loser is None:
-        # One of them is back at the base, but both had changed: it is a conflict until decided.
-        return both(standing.platform, standing.seen, terms)
     return decision
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from imsync.connectors.base import LOOKED_UP, Kind, Snapshot
 from imsync.core.fields import Instant
-from imsync.core.merge import Verdict
+from imsync.core.merge import Decision
 from imsync.engine import giving_up, linking, meeting
 from imsync.engine.carry_out import reconcile, release_quiet
 from imsync.engine.dead_letters import retry
@@ -150,7 +150,7 @@ def apply(
         moving = {
             field
             for field, decision in decisions.items()
-            if getattr(decision, "verdict", None) in (Verdict.ADOPT, Verdict.PUSH)
+            if isinstance(decision, Decision) and decision.carries
         }
         drifted += bool(moving - owed.keys())
     return Met(drifted, left, taken_in)

@@ -71,3 +71,18 @@ def test_what_theirs_wins_over_needs_no_form_there() -> None:
 def test_what_is_blocked_is_not_decided() -> None:
     blocked = Standing(Edit("bob", Instant(5)), SAME, BASE, blocked="refused")
     assert plan({WHO: blocked}, {WHO: People()}, {WHO: Terms(PLATFORM)}) == {}
+
+
+@pytest.mark.parametrize("value", ["new", "ghost"])
+@pytest.mark.parametrize("seen", [SAME, OTHER], ids=["back at the base", "still another"])
+def test_what_a_person_is_asked_waits_for_the_answer(seen: Seen, value: str) -> None:
+    """Histories 42361: without a form there it was blocked, and who was asked saw old values."""
+    asked = Standing(Edit(value, Instant(5)), seen, BASE, held=True)
+    found = decided(asked, Terms(PLATFORM, Strategy.MANUAL_REVIEW))
+    assert isinstance(found, Decision)
+    assert found.verdict is Verdict.HOLD
+
+
+def test_what_was_asked_and_a_strategy_decides_since_crosses_only_if_it_has_a_form_there() -> None:
+    asked = Standing(Edit("ghost", Instant(5)), SAME, BASE, held=True)
+    assert decided(asked, Terms(PLATFORM)) == Blocked("there is no 'ghost'")
