@@ -52,6 +52,9 @@ _REMEDIES: Final = {
 _CHECKPOINT_PAGES = 4_000
 """16 MB of WAL between checkpoints: they are what the slowest commits wait for."""
 
+_WRITER = ("journal_mode = WAL", "synchronous = FULL", f"wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+"""Set once the file is known to be imsync's: the first of them is written into it."""
+
 _PATIENCE = 30_000
 """How long (ms) a commit waits while another process holds the file: somebody copies it, say.
 Deliveries do not wait so long, and PagerDuty sends them again."""
@@ -275,6 +278,8 @@ def _prepare(conn: Connection, source: keys.Source, rotated: sealed.Tell | None)
     left: whatever comes between, the next start does it again.
     """
     schema.must_be_known(conn)
+    for pragma in _WRITER:
+        conn.execute(f"PRAGMA {pragma}")
     schema.check(conn)
     before = schema.version(conn)
     conn.execute("BEGIN IMMEDIATE")
@@ -314,13 +319,7 @@ async def _connect(
         await asyncio.to_thread(opening._thread.join)
         raise
     pragmas = ["foreign_keys = ON", f"busy_timeout = {_PATIENCE}"]
-    if writing:
-        pragmas += [
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
-        ]
-    else:
+    if not writing:
         pragmas += ["query_only = ON", "wal_autocheckpoint = 0"]
 
     def prepare(conn: Connection) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +307,15 @@ async def test_what_was_copied_here_is_its_owners_alone_again(
     assert {path.name, wal.name} <= set(modes)
     assert set(modes.values()) == {"0o600"}
     assert f"{path} was not its owner's alone (mode 0644), and is now" in caplog.text
+
+
+async def test_another_programs_database_stays_as_it_is(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute("CREATE TABLE songs (id INTEGER)")
+    before = path.read_bytes()
+    with pytest.raises(sqlite3.DatabaseError, match="it is no database of imsync's"):
+        await Database.open(path)
+    assert path.read_bytes() == before
 
 
 def test_what_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path) -> None:
