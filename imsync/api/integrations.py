@@ -202,7 +202,13 @@ async def status(request: web.Request) -> web.Response:
     context, integration = context_of(request), await _named(request)
     crew = context.fleet.crew(integration.id)
     trouble = crew.account.trouble if crew else None
-    found = await context.db.read(sync_status, integration, trouble=trouble, now=context.now())
+    found = await context.db.read(
+        sync_status,
+        integration,
+        trouble=trouble,
+        bug=context.fleet.bugs.get(integration.id),
+        now=context.now(),
+    )
     heard = crew.account.limiter.heard if crew else None
     full_in = crew.account.limiter.full_in if crew else None
     limit = {

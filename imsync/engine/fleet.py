@@ -11,7 +11,7 @@ from typing import Protocol
 from imsync.connectors.base import Connector, Limits
 from imsync.core.fields import Instant
 from imsync.core.offset import Offset
-from imsync.engine.account import Account
+from imsync.engine.account import Account, Trouble
 from imsync.engine.bell import Bell
 from imsync.engine.drift import Drift
 from imsync.engine.inbound import Inbound
@@ -31,6 +31,19 @@ GRACE = 25.0
 SOON = 2.0
 """The same where somebody waits for an integration to be changed: what is cut short then is in
 doubt, as after a crash, and settled from the log."""
+
+
+PAUSE = 60_000
+"""How long (ms) a loop waits after a bug of ours: what it came upon may be there still."""
+
+
+class Loop(Protocol):
+    """What goes on by itself for one integration, until its bell is stopped."""
+
+    @property
+    def bell(self) -> Bell: ...
+
+    async def run(self) -> None: ...
 
 
 class Connects(Protocol):
@@ -86,6 +99,7 @@ class Fleet:
         self._rate_limit_share = rate_limit_share
         self._max_attempts = max_attempts
         self._sleep = sleep
+        self.bugs: dict[str, Trouble] = {}  # by integration: what a loop of it failed with last
         self._crews: dict[str, tuple[Crew, list[asyncio.Task[None]]]] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -164,7 +178,7 @@ class Fleet:
         return Limiter(per_minute, now=self._now, sleep=self._sleep)
 
     async def run(self) -> None:
-        """Until cancelled; raises what a loop failed with: half a daemon would look healthy."""
+        """Until cancelled. Raises DatabaseError: half a daemon would look healthy."""
         await self._failed
 
     async def stop(self) -> None:
@@ -176,20 +190,41 @@ class Fleet:
             return
         crew = self.assemble(integration)
         tasks = [
-            asyncio.create_task(loop.run(), name=f"{integration.slug} {type(loop).__name__}")
+            asyncio.create_task(
+                self._keep_going(integration, loop),
+                name=f"{integration.slug} {type(loop).__name__.lower()}",
+            )
             for loop in (crew.inbound, crew.outbound, crew.drift, crew.watch)
         ]
         for task in tasks:
             task.add_done_callback(self._on_done)
         self._crews[integration.id] = crew, tasks
 
+    async def _keep_going(self, integration: Integration, loop: Loop) -> None:
+        """Run a loop until it is stopped. Raises DatabaseError when that fails.
+
+        A bug costs its integration a pause, and the others nothing. What the loop had in hand
+        is due again when its lease runs out.
+        """
+        while not loop.bell.stopped:
+            try:
+                await loop.run()
+            except Exception as error:
+                if isinstance(error, DatabaseError) and remedy(error):
+                    raise
+                name = type(loop).__name__.lower()
+                log.exception("%s %s: a bug in imsync; it goes on", integration.slug, name)
+                failed_at, said = self._now(), f"{type(error).__name__} in {name}"
+                self.bugs[integration.id] = Trouble(failed_at, said)
+                while not loop.bell.stopped and (left := failed_at + PAUSE - self._now()) > 0:
+                    await loop.bell.wait(left / 1000)
+
     def _on_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is None or self._failed.done():
             return
         error = task.exception()
         assert error is not None
-        known = isinstance(error, DatabaseError) and remedy(error)
-        log.error("%s failed: %s", task.get_name(), error, exc_info=None if known else error)
+        log.error("%s failed: %s", task.get_name(), error)
         self._failed.set_exception(error)
 
     async def dismiss(self, id_: str, *, grace: float = SOON) -> None:

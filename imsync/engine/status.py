@@ -31,12 +31,21 @@ _LONG = 120_000
 """Owed for longer than this (ms): something is in the way."""
 
 
+_RECENT = 600_000
+"""A bug that has not shown for so long (ms) is none of today's problems."""
+
+
 def sync_status(
-    conn: Connection, integration: Integration, *, trouble: Trouble | None, now: Instant
+    conn: Connection,
+    integration: Integration,
+    *,
+    trouble: Trouble | None,
+    bug: Trouble | None = None,
+    now: Instant,
 ) -> dict[str, Any]:
     """How an integration is doing. Times in ms since 1970; lags in ms over the last edits.
 
-    `trouble`: the other side has not answered since then.
+    `trouble`: the other side has not answered since then. `bug`: what a loop failed with last.
     """
     owed, oldest = outbox.pending(conn, integration.id)
     blocked = links.count_blocked(conn, integration.id)
@@ -47,6 +56,7 @@ def sync_status(
     out = integration.sync_direction.lets(Side.PLATFORM)
     waiting = len(links.waiting(conn, integration.id)) if out else 0
     problems = [
+        *_bugs(bug, now=now),
         *_ours(integration, waiting=waiting),
         *_theirs(integration, trouble, oldest=oldest, now=now),
         *subscription.problems(conn, integration),
@@ -92,6 +102,12 @@ def sync_status(
         "dead_letters": dead,
         "drift_healed": integration.drift_healed,
     }
+
+
+def _bugs(bug: Trouble | None, *, now: Instant) -> Iterator[str]:
+    """What goes wrong by our own fault, for as long as it may do so again."""
+    if bug is not None and now - bug.since < _RECENT:
+        yield f"a bug in imsync ({bug.message}) holds it up: see the daemon's log, and report it"
 
 
 def _ours(integration: Integration, *, waiting: int) -> Iterator[str]:

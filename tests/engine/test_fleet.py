@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from imsync.core.fields import Field
 from imsync.engine import configure, edits, fleet
 from imsync.engine.fleet import Fleet
+from imsync.engine.status import sync_status
 from imsync.errors import Unavailable
-from imsync.store import outbox, writes
+from imsync.store import integrations, outbox, writes
 from imsync.store.database import Database
 from tests.conftest import Clock
 
@@ -35,10 +37,11 @@ class Silent:
         return []
 
 
-def fleet_of(db: Database, clock: Clock, there: Silent) -> Fleet:
+def fleet_of(db: Database, clock: Clock, there: Silent, **others: Silent) -> Fleet:
+    """`others`: who is there instead for which integration."""
     return Fleet(
         db=db,
-        connects=lambda *_, **__: there,
+        connects=lambda one, **_: others.get(one.id, there),  # type: ignore[arg-type]
         now=clock,
         rng=Random(1),
         drift_interval=60,
@@ -58,6 +61,60 @@ async def integrated(db: Database, clock: Clock, id_: str) -> None:
         webhook_secret=None,
         now=clock(),
     )
+
+
+async def until(db: Database, happened: Callable[[], bool]) -> None:
+    """Let the loops go on until that has happened."""
+    for _ in range(1_000):
+        if happened():
+            return
+        await db.read(lambda _: None)
+    raise AssertionError("it never happens")
+
+
+class Garbled(Silent):
+    """One whose connector has a bug: it answers what nobody can read."""
+
+    asked_for = 0
+
+    async def list_priorities(self) -> list[Any]:
+        self.asked_for += 1
+        return [None]
+
+
+async def test_a_bug_costs_its_integration_a_pause_and_the_others_nothing(
+    db: Database, clock: Clock
+) -> None:
+    """It ended the daemon, which was started again, and came upon it again."""
+    garbled = Garbled()
+    made = fleet_of(db, clock, Silent(), int_g=garbled)
+    for id_ in ("int_g", "int_w"):
+        await integrated(db, clock, id_)
+    await made.start()
+    running = asyncio.create_task(made.run())
+    await until(db, lambda: "int_g" in made.bugs)
+    crew, integration = made.crew("int_g"), await db.read(integrations.get, "int_g")
+    assert crew is not None
+
+    async def problems() -> str:
+        bug = made.bugs.get("int_g")
+        found = await db.read(sync_status, integration, trouble=None, bug=bug, now=clock())
+        return str(found["problems"])
+
+    assert "a bug in imsync (AttributeError in drift) holds it up" in await problems()
+    crew.drift.bell.ring()
+    for _ in range(20):
+        await db.read(lambda _: None)
+    assert garbled.asked_for == 1, "it would come upon the same"
+    clock.at += fleet.PAUSE
+    crew.drift.bell.ring()
+    await until(db, lambda: garbled.asked_for == 2)
+    assert list(made.bugs) == ["int_g"]
+    assert not running.done()
+    clock.at += 3_600_000
+    assert "a bug" not in await problems()
+    running.cancel()
+    await made.stop()
 
 
 async def test_what_one_account_tells_is_at_once_owed_to_the_others(

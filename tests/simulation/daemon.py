@@ -58,6 +58,11 @@ class Daemon:
         self._ended = asyncio.get_running_loop().create_future()
         self.fleet: Fleet | None = None
 
+    @property
+    def bugs(self) -> list[str]:
+        """What its loops failed with by our own fault."""
+        return [bug.message for bug in self.fleet.bugs.values()] if self.fleet else []
+
     def start(self) -> None:
         context = copy_context()
         context.run(PROCESS.set, self.process)

@@ -250,6 +250,8 @@ def limits(world: "World") -> Iterator[str]:
 
 
 def bugs(world: "World") -> Iterator[str]:
+    for bug in [*world.bugs, *(world.daemon.bugs if world.daemon else [])]:
+        yield f"bug: {bug}"
     for row in world.conn.execute("SELECT * FROM dead_letters ORDER BY id"):
         if row["code"] in ("bug", "unusable_delivery"):
             yield f"bug: {row['message']}"

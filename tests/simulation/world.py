@@ -80,6 +80,7 @@ class World:
         for index in range(rng.choice((1, 1, 1, 1, 2))):
             self.there.append(self._account(index))
         self.daemon: Daemon | None = None
+        self.bugs: list[str] = []  # what loops of the daemons before this one failed with
         self._lives = 0
         self._frozen: asyncio.Task[None] | None = None
         safe = self.network.session(safe=True)
@@ -252,6 +253,7 @@ class World:
             self.say(f"{self.daemon.process} starts")
             self.daemon.start()
             self.say(f"{self.daemon.process} {await self.daemon.over()}")
+            self.bugs += self.daemon.bugs
             await asyncio.sleep(self.rng.choice((0.1, 1, 5, 40)))
 
     async def _set_up(self) -> None:
