@@ -34,6 +34,12 @@ def eventually(look: Callable[[], Any], wanted: object, what: str) -> None:
         found = look()
 
 
+def heed_signals() -> None:
+    """As from a terminal; whoever runs the tests may ignore these, as under nohup or in a job."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def free_port() -> int:
     """A port that stays ours while its process is dead: none that the kernel gives to others."""
     while True:
@@ -91,6 +97,7 @@ class World:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                preexec_fn=heed_signals,
             )
         assert self.daemon.stdout is not None
         first = self.daemon.stdout.readline()
