@@ -5,6 +5,7 @@ names the incident; after any doubt the key is looked up before another is creat
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from imsync.connectors import TRANSLATIONS
 from imsync.connectors.base import Draft, Snapshot
@@ -176,8 +177,10 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
     born = TRANSLATIONS[integration.integration_type].born
     filled_in = {**_as_created(snapshot, fresh), Field.STATUS: born}
     for field, edit in incident.edits.items():
-        there = filled_in.get(field, NEVER)
-        links.set_base(conn, link.id, field, _first_base(edit, sent.get(field), there))
+        base = _first_base(edit, sent.get(field), filled_in.get(field, NEVER))
+        if not fresh and _edited_since(snapshot, field):
+            base = replace(base, external=NEVER)
+        links.set_base(conn, link.id, field, base)
     observe(conn, link.id, snapshot, now=now)
     incidents.tell(
         conn,
@@ -194,6 +197,15 @@ def created(conn: Connection, link: Link, snapshot: Snapshot, *, fresh: bool, no
     links.note_confirmed(conn, link.id, now)
     noting.catch_up(conn, links.get(conn, link.id), integration, now=now)
     reconcile(conn, link.id, now=now)
+
+
+def _edited_since(snapshot: Snapshot, field: Field) -> bool:
+    """Whether somebody has edited it there since it was created, be it back to what it was.
+
+    The log tells of the creation too, and it may cut its seconds.
+    """
+    born = snapshot.created_at
+    return born is not None and snapshot.set_at.get(field, born) > born + CUT
 
 
 def _sent_with(attempts: Sequence[Write], snapshot: Snapshot) -> dict[Field, Write]:

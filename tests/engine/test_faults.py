@@ -33,6 +33,24 @@ async def test_the_answer_to_a_creation_is_lost_and_there_is_still_one(town: Tow
     assert len(await town.timeline()) >= 2
 
 
+async def test_what_was_created_unheard_and_edited_back_since_is_an_edit(town: Town) -> None:
+    """Found by the simulation (5148): it stood there as it was created, but was no news of ours."""
+    town.sandbox.faults.delivery_drop = 1.0
+    await town.declare("Start")
+    await town.lose_the_answer_to("create")
+    await town.edit(status="resolved")
+    (there,) = await town.all_there()
+    for status in ("resolved", "triggered"):
+        town.clock.at += 5_000
+        body = {"incident": {"type": "incident_reference", "status": status}}
+        await town.call("PUT", f"/incidents/{there['id']}", body)
+    town.clock.at += 60_000
+    await town.settle()
+    assert (await town.here())[Field.STATUS] == "open", "that was the later edit"
+    assert (await town.there())["status"] == "triggered"
+    assert [one.platform.value for one in await town.conflicts()] == ["resolved"]
+
+
 async def test_a_lost_answer_is_settled_from_the_log_even_when_set_back_since(town: Town) -> None:
     await town.declare("Start")
     await town.settle()
