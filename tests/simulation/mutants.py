@@ -64,10 +64,10 @@ def no_look_for_it(patch: pytest.MonkeyPatch) -> None:
 
 
 MUTANTS: Sequence[Mutant] = (
-    Mutant("confirm-first", confirm_first, ["lost", "differ"]),
-    Mutant("no-late", no_late, ["lost"], [153]),
-    Mutant("settle-on-stale", settle_on_stale, ["lost"], [309]),
+    Mutant("confirm-first", confirm_first, ["lost", "differ"], [51]),
+    Mutant("no-late", no_late, ["lost"], [16]),
+    Mutant("settle-on-stale", settle_on_stale, ["lost"], [253]),
     Mutant("no-worker", no_worker, ["lost", "differ", "echo", "note"]),
-    Mutant("answer-first", answer_first, ["unkept"], [378]),
-    Mutant("no-look-for-it", no_look_for_it, ["double", "differ"], [752]),
+    Mutant("answer-first", answer_first, ["unkept"], [125]),
+    Mutant("no-look-for-it", no_look_for_it, ["double", "differ"], [133]),
 )
