@@ -296,6 +296,7 @@ async def test_deleting_an_integration_in_the_middle_of_a_sweep_stops_no_daemon(
     failed = asyncio.create_task(town.fleet.run())
     await asyncio.sleep(0)
     assert not failed.done()
+    assert town.fleet.bugs == {}, "a loop that ends so is no bug"
     failed.cancel()
 
 
